@@ -333,6 +333,17 @@ def test_a_metric_and_a_margin_can_be_chosen(port: Port, old: OldExperiment) -> 
         assert port.json(*DRY, "--margin", margin, code=2)["error"]["code"] == "margin"
 
 
+def test_a_margin_that_lets_everything_learned_go_is_pointed_out(port: Port, old: OldExperiment) -> None:
+    """By the recorded answers of the old model and its base."""
+    old.rescue([True] * 20, base=[False] * 20)
+    notes = port.json(*DRY)["notes"]
+    assert not any("better than its base" in one for one in notes)
+    (note,) = (one for one in port.json(*DRY, "--margin", "0.6")["notes"] if "better than its base" in one)
+    assert "by 1 in pass_rate" in note and "a margin of 0.6" in note
+    old.rescue([True] * 20, base=[True] * 20)
+    assert any("no better than its base" in one for one in port.json(*DRY)["notes"])
+
+
 def test_questions_of_the_training_data_are_called_recall(port: Port, old: OldExperiment) -> None:
     """The verdict rests on others where there are any; where there are none, that is said."""
     taught = [

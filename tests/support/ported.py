@@ -83,6 +83,7 @@ class OldExperiment:
         expect: str = RIGHT,
         questions: Sequence[Mapping[str, Any]] | None = None,
         sampling: Mapping[str, Any] | None = None,
+        base: Sequence[bool] = (),
     ) -> None:
         """Write recorded answers: to each question the expected one, or a wrong one. The provider of the
         tests always says です, a rehearsal repeats the question.
@@ -106,6 +107,10 @@ class OldExperiment:
                 "answer": expect if right else WRONG,
             }
             for one, right in zip(asked, passed, strict=True)
+        ]
+        answers += [
+            {"prompt_id": one["id"], "candidate": "base", "model": "m", "answer": expect if right else WRONG}
+            for one, right in zip(asked, base, strict=False)
         ]
         texts = {"desk-openai.jsonl": lines(answers), "desk-openai.questions.jsonl": lines(asked)}
         for name, text in texts.items():

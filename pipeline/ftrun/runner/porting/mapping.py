@@ -61,7 +61,7 @@ def _own_address(target: Target) -> str | None:
 def rate_family(target: Target) -> str:
     """Return what a learning rate multiplier of this target is relative to: the same text, the same rates."""
     if target.provider == "local":
-        return "the engine"
+        return "local"
     if target.provider == "azure" or at_openai(target):
         return "OpenAI"
     return server_of(target.base_url or "")
@@ -220,12 +220,14 @@ def _of_the_method(name: str, before: Any, given: Any, new: Target) -> Mapped:
     return Mapped(key=key, old=before, new=before, reason="as used: it belongs to the method")
 
 
-LEFT_OUT = {
-    "seed": "takes no seed: it is not sent, and two trainings may differ",
-    "suffix": "takes no suffix: the model's name will not have it",
-    "metadata": "takes no metadata: they are not sent",
-    "validation_file": "takes no validation file: it is not sent, and there will be no validation loss",
-}
+def _left_out(capability: str, service: str) -> str:
+    """Return what it means that a service doesn't take something."""
+    return {
+        "seed": f"{service} takes no seed: it is not sent, and two trainings may differ",
+        "suffix": f"{service} takes no suffix: the model's name will not have it",
+        "metadata": f"{service} takes no metadata: they are not sent",
+        "validation_file": f"{service} takes no validation file: there will be no validation loss",
+    }[capability]
 
 
 def _of_the_job(old: Experiment, new: Target, given: Mapping[str, Any]) -> Iterator[Mapped]:
@@ -254,7 +256,7 @@ def _of_the_job(old: Experiment, new: Target, given: Mapping[str, Any]) -> Itera
 def sent_or_not(key: str, capability: str, before: Any, new: Target, reason: str) -> Mapped:
     """Return what becomes of something that a service may not take."""
     if new.capabilities.get(capability) == "left_out":
-        why = f"{service_name(new)} {LEFT_OUT[capability]}"
+        why = _left_out(capability, service_name(new))
         return Mapped(key=key, old=before, reason=why, status="dropped")
     return Mapped(key=key, old=before, new=before, reason=reason)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ftrun.errors import UsageError
 from ftrun.evaluation.asked.samples import prompt_sample
-from ftrun.evaluation.evaluate import Sets, check, complete, metrics_of
+from ftrun.evaluation.evaluate import Sets, check, complete, evaluate, metrics_of
+from ftrun.evaluation.recorded import read_recorded
 from ftrun.evaluation.rescued_files import RescuedFiles, is_changed, rescued_of
 from ftrun.evaluation.statistics.estimates import FEWEST
 from ftrun.evaluation.verdict.non_inferiority import needed_of_alike, smallest_of_alike
@@ -22,7 +23,7 @@ from ftrun.runner.porting.earlier import tuned_model
 from ftrun.runner.porting.mapping import Mapped, Status, service_name
 from ftrun.runner.session import Session
 from ftrun.scoring.scorers import scorers_for
-from ftrun.scoring.types import Metric, Sample
+from ftrun.scoring.types import Metric, Sample, Scorer
 
 OLD = "old"
 SUBJECT, BASE = "tuned", "base"
@@ -39,6 +40,7 @@ class OldAnswers:
     folder: Path
     answered: frozenset[str]
     repeats: int = 1
+    has_base: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def relative(self, path: Path) -> str:
@@ -54,13 +56,15 @@ def old_answers(session: Session) -> OldAnswers | None:
     files = rescued_of(experiment.file, name=experiment.name, target=experiment.target.name, model=model)
     if files is None:
         return None
-    answered, repeats = set[str](), 0
+    answered, repeats, has_base = set[str](), 0, False
     for line in files.answers.read_bytes().splitlines():
         try:
             one = json.loads(line)
         except ValueError:
             continue  # reading them for the evaluation says what is wrong
-        if isinstance(one, dict) and one.get("candidate", SUBJECT) == SUBJECT:
+        candidate = one.get("candidate", SUBJECT) if isinstance(one, dict) else None
+        has_base |= candidate == BASE
+        if candidate == SUBJECT:
             answered.add(str(one.get("prompt_id")))
             repeat = one.get("repeat", 0)
             repeats = max(repeats, repeat + 1 if isinstance(repeat, int) else 1)
@@ -69,6 +73,7 @@ def old_answers(session: Session) -> OldAnswers | None:
         folder=experiment.file.parent,
         answered=frozenset(answered),
         repeats=max(1, repeats),
+        has_base=has_base,
         facts=files.facts(),
     )
 
@@ -198,7 +203,7 @@ def evaluation_mapping(
 class Comparing:
     """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the
     gates of the file, and how many questions the verdict rests on. `held_out`: none of these is in the
-    training data.
+    training data. `gain`: how much better than its base the old model was on them, where that is recorded.
     """
 
     metric: str | None
@@ -211,6 +216,7 @@ class Comparing:
     n: int = 0
     recall: int = 0
     held_out: bool = True
+    gain: float | None = None
 
     @property
     def gate(self) -> str | None:
@@ -264,9 +270,31 @@ def comparing(
         n=len(counted),
         recall=len(sets.of.get("recall", ())),
         held_out=not sets.recall_counts and key != "recall",
+        gain=None if answers is None else _gain(answers, samples, scorers, key),
     )
     gates = [*kept, *([] if own.gate is None or own.gate in kept else [own.gate])]
     return replace(own, gates=tuple(gates))
+
+
+def _gain(
+    answers: OldAnswers, samples: Sequence[Sample], scorers: Sequence[Scorer], metric: str
+) -> float | None:
+    """Return how much better the old model was than its base, by their recorded answers; None if unknown."""
+    if not answers.has_base:
+        return None
+    found = [read_recorded(name, answers.files.answers, samples) for name in (OLD, BASE)]
+    scores, _ = evaluate(
+        experiment="",
+        target="",
+        samples=samples,
+        records=[one for each in found for one in each.records],
+        candidates=(OLD, BASE),
+        models={},
+        scorers=scorers,
+        metric=metric,
+    )
+    compared = scores.comparison(BASE)
+    return None if compared is None else compared.difference
 
 
 def _answered(sample: Sample, answers: OldAnswers | None) -> bool:
@@ -368,6 +396,9 @@ def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:
     note = power_note(found)
     if note is not None:
         yield note
+    note = gain_note(found)
+    if note is not None:
+        yield note
     labels = {one.reference for one in new.evaluation.prompts if one.reference}
     short = labels and max(map(len, labels)) <= LONGEST_LABEL and len(labels) <= MOST_LABELS
     if short and found.metric == "chrf" and len(new.evaluation.prompts) > 2 * len(labels):
@@ -375,6 +406,22 @@ def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:
             f"The references are {len(labels)} labels: `--metric exact_match` compares how many answers are "
             "right."
         )
+
+
+def gain_note(found: Comparing) -> str | None:
+    """Return a sentence if the margin lets a model pass that lost most of what the old one had learned."""
+    if found.gain is None or found.margin is None or found.gate is None or found.gain > 2 * found.margin:
+        return None
+    gain, margin = found.gain, found.margin
+    if gain <= 0:
+        return (
+            f"On these questions the old model was no better than its base in {found.metric}: "
+            "a new model that learned nothing may pass."
+        )
+    return (
+        f"On these questions the old model was better than its base by {gain:.3g} in {found.metric}: "
+        f"with a margin of {margin:g} a model passes that lost most of that. A smaller --margin says more."
+    )
 
 
 def power_note(found: Comparing) -> str | None:

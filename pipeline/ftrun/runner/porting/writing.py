@@ -18,7 +18,7 @@ from ftrun.experiment.yaml12 import compose
 from ftrun.files import refuse_file, write_atomic
 from ftrun.scaffold.draft import scalar
 
-SCHEMA = "# yaml-language-server:"
+SCHEMA = "yaml-language-server:"
 WIDE = 100  # columns of a comment
 DEEPEST = 3  # levels of mappings that are written line by line
 Changes = Mapping[str, Any]
@@ -64,7 +64,7 @@ def schema_line(config: Path) -> str | None:
             first = text.readline().strip()
     except (OSError, UnicodeDecodeError):
         return None
-    return first if first.startswith(SCHEMA) else None
+    return first if first.lstrip("# ").startswith(SCHEMA) else None
 
 
 def with_overrides(changes: Changes, overrides: Sequence[str]) -> dict[str, Any]:
