@@ -19,7 +19,7 @@ from conftest import Ftrun
 from support.azure_management import Management
 from support.forked import Forked
 from support.paid_project import Paid
-from support.scripted_server import Answer, Asked
+from support.scripted_server import Answer, Asked, refusal
 
 RESCUE = ("rescue", "toy.yaml", "--yes", "--train-rows", "3")
 WITHHELD = {"error": {"message": "the prompt was filtered", "code": "content_filter", "param": "prompt"}}
