@@ -191,9 +191,9 @@ def faults(jobs: int, seeds: int) -> None:
         folder = Path(temporary)
         whole = run(folder, facts, *import_words(folder, facts))
         must(whole.code in (0, 1), whole.output)
-        expected = tree(folder / "imported")
-    for seed in range(seeds):
-        words = ("--jobs", str(jobs), "--faults", "0.3", "--seed", str(seed))
+        expected, port = tree(folder / "imported"), str(facts["port"])
+    for seed in range(seeds):  # at the same address: it is in the experiments
+        words = ("--port", port, "--jobs", str(jobs), "--faults", "0.3", "--seed", str(seed))
         with server(*words) as facts, tempfile.TemporaryDirectory() as temporary:
             folder, runs, seconds = Path(temporary), 0, 0.0
             while runs < 3 and (runs == 0 or tree(folder / "imported") != expected):
