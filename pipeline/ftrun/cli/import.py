@@ -15,7 +15,7 @@ import click
 from ftrun.cli.completion import ConfigPath
 from ftrun.cli.options import json_option, target_option
 from ftrun.cli.output import print_json
-from ftrun.errors import UsageError
+from ftrun.errors import DecisionError, UsageError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -143,7 +143,7 @@ def _connected(config: Path, target: str | None, *, yes: bool) -> Iterator[Sourc
     session = locate_session(config, target=target, overrides=stub)
     chosen = session.experiment.target
     targets = data.get("targets") or BUILT_IN_TARGETS
-    with service_of(session, yes=yes) as service:
+    with _trusting(), service_of(session, yes=yes) as service:
         yield Source(
             service=service,
             target=chosen.name,
@@ -153,6 +153,17 @@ def _connected(config: Path, target: str | None, *, yes: bool) -> Iterator[Sourc
             at_once=chosen.concurrency,
             where=where_is(chosen),
         )
+
+
+@contextmanager
+def _trusting() -> Iterator[None]:
+    """Say how to agree with this very command."""
+    try:
+        yield
+    except DecisionError as error:
+        if error.code == "not_confirmed":
+            error.problem.hint = "If you trust both, run the same command once with --yes; nothing is paid."
+        raise
 
 
 def _print(result: ImportResult, source: Source) -> None:
