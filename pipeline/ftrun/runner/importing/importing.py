@@ -306,6 +306,8 @@ class _Import:
         came = 0
 
         def what() -> str:
+            if came == len(tasks):
+                return "the last experiments to be written"
             trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(tasks)} answers{trying}"
 
