@@ -127,16 +127,16 @@ def bounded(
 def _watched(call: Callable[[], Result], seconds: float, cut: Callable[[], None]) -> Result:
     """Return what `call` returns or raise what it raises, in this thread; OverdueError if it was cut."""
     key = object()
-    due = time.monotonic() + seconds
-    _watch.add(key, due, cut)
+    _watch.add(key, time.monotonic() + seconds, cut)
     try:
-        return call()
-    except Exception:
-        if time.monotonic() >= due:
+        result = call()
+    except BaseException:
+        if not _watch.remove(key):
             raise OverdueError from None
         raise
-    finally:
-        _watch.remove(key)
+    if not _watch.remove(key):
+        raise OverdueError
+    return result
 
 
 class _Watch:
@@ -157,10 +157,10 @@ class _Watch:
             elif due < self._until:
                 self._changed.notify()
 
-    def remove(self, key: object) -> None:
-        """Note that a call has ended."""
+    def remove(self, key: object) -> bool:
+        """Note that a call has ended; return whether it had not been cut."""
         with self._changed:
-            self._calls.pop(key, None)
+            return self._calls.pop(key, None) is not None
 
     def _work(self) -> None:
         while True:
