@@ -70,7 +70,8 @@ def rate_family(target: Target) -> str:
 def model_mapping(old: Target, new: Target, whence: str) -> Mapped:
     """Return what becomes of the base model; `whence` says where its name is from."""
     before, after = known_model(old), known_model(new)
-    reason = f"{whence}; {after.in_words()} (before: {before.in_words()})"
+    now, then = after.in_words(), before.in_words()
+    reason = f"{whence}; new: {now}; old: {then}"
     return Mapped(key="model", old=old.model, new=new.model, reason=reason, status="changed")
 
 

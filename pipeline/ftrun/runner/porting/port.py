@@ -454,7 +454,7 @@ def agree_to_terms(port: Port, ask: Callable[[str], bool] | None) -> None:
         port.terms is None
         or ask is None
         or port.path.exists()
-        or ask("Have you read these terms, and go on?")
+        or ask("Have you read these terms, and do you want to continue?")
     ):
         return
     raise _documented(

@@ -69,7 +69,7 @@ def ready_files(experiment: Experiment) -> dict[str, Path]:
 
 
 def role_of(experiment: Experiment, files: Mapping[str, Path], file: str) -> str | None:
-    """Return the role of a file that a message names, None if it is no file of rows."""
+    """Return the role of a file that a message names, None if it has no rows."""
     for role, path in files.items():
         if file in (str(path), path.name) or (experiment.project / file).resolve() == path.resolve():
             return role
@@ -91,7 +91,7 @@ def row_mapping(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> 
         if file is not None and file.over_limit and has_known_limit(experiment.target):
             yield Mapped(
                 key=f"rows of {role}",
-                old=f"{file.over_limit} of {file.examples}",
+                old=f"{file.over_limit} of {file.examples} rows",
                 reason=f"longer than the model's context: {service} trains on their beginning alone",
                 status="changed",
             )
