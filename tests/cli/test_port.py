@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -425,6 +426,25 @@ def test_an_experiment_that_was_never_trained_has_nothing_to_replace(port: Port,
     refused = port.json(*PORT, code=2)["error"]
     assert refused["code"] == "no_model"
     assert shlex.split(refused["hint"].partition(": ")[2])[:2] == ["ftrun", "run"]
+
+
+def test_a_new_target_that_ends_soon_is_warned_about(
+    port: Port, old: OldExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the dates that ftrun knows, before anything is trained there."""
+    monkeypatch.setattr("ftrun.cost.availability.today", lambda: date(2026, 11, 29))
+    old.write(targets={"new": {"provider": "openai", "model": "gpt-4.1-mini-2025-04-14"}})
+    notes = port.json(*DRY)["notes"]
+    assert any("gpt-4.1-mini-2025-04-14 will be shut down on 2027-01-14" in one for one in notes)
+
+
+def test_azure_keeps_the_multiplier_and_needs_its_base_deployed(port: Port, old: OldExperiment) -> None:
+    """The rates are OpenAI's; what must be deployed to be asked is said."""
+    azure = {"provider": "azure", "endpoint": "https://a.openai.azure.com", "model": "gpt-4.1-mini"}
+    old.write(targets={"new": azure})
+    document = port.json(*DRY)
+    assert rows(document)["train.hyperparameters.learning_rate_multiplier"]["to"] == 1.8
+    assert any("must be deployed under the name gpt-4.1-mini" in one for one in document["notes"])
 
 
 def test_a_paid_target_shows_its_price_and_asks_first(port: Port, old: OldExperiment) -> None:
