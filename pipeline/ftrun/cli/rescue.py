@@ -187,6 +187,7 @@ def _entry(done: _Done) -> dict[str, Any]:
         "empty": list(recorded.empty) if recorded else [],
         "usd": result.usd,
         "without_base": result.without_base,
+        "left_out": list(result.left_out),
     }
     return entry if done.error is None else {**entry, "error": done.error.problem.as_dict()}
 
@@ -203,39 +204,54 @@ def _status(error: FtrunError | None) -> str:
 
 
 def _print(done: Sequence[_Done], found: Found, target: str | None) -> None:
-    for one in done:
-        if one.result.recorded is not None:
-            for line in _lines(one.result):
-                print(visible(line))
+    recorded = [one.result for one in done if one.result.recorded is not None]
+    for result in recorded:
+        for line in _lines(result, alone=len(done) == 1):
+            print(visible(line))
+    if len(done) > 1:
+        print(_together(recorded, len(done) + len(found.unreadable)))
     if found.skipped:
         print(visible(_skipped(found.skipped)))
-    _print_next([one.result for one in done if one.result.recorded is not None], target)
-    for error in [
-        *(one.error for one in found.unreadable),
-        *(one.error for one in done if one.error is not None),
-    ]:
+    _print_next(recorded, target)
+    errors = [one.error for one in found.unreadable]
+    errors += [one.error for one in done if one.error is not None]
+    for error in sorted(errors, key=lambda one: one.code):
         print_problems(error)
 
 
-def _lines(result: Rescued) -> Iterator[str]:
+def _together(recorded: Sequence[Rescued], of: int) -> str:
+    """Return what was recorded of several experiments, and what it cost."""
+    from ftrun.cost.amounts import money
+
+    asked, files = sum(one.count for one in recorded), len(recorded)
+    usd = money(sum(one.usd or 0.0 for one in recorded))
+    return f"answers of {files:,} of {of:,} experiments are recorded; asked for now: {asked:,}, for {usd}"
+
+
+def _lines(result: Rescued, *, alone: bool) -> Iterator[str]:
     """Yield what is recorded of one experiment, and what is special about it."""
     from ftrun.cost.amounts import money
 
     recorded, experiment = result.recorded, result.session.experiment
     assert recorded is not None
-    counts = ", ".join(f"{number:,} of {name}" for name, number in recorded.counts.items() if number)
-    paid = "" if not result.usd else f", {money(result.usd, experiment.budget.yen_per_usd)}"
-    missing = f"; {recorded.missing:,} are missing" if recorded.missing else ""
-    file = shown_path(recorded.files.answers)
-    yield (
-        f"{experiment.name} on {experiment.target.name}: answers recorded: {counts}{missing} "
-        f"({result.count:,} asked for now{paid}): {file}, {_size(recorded.files.answers)}"
-    )
+    name, target, file = experiment.name, experiment.target.name, shown_path(recorded.files.answers)
+    tuned, base = (recorded.counts.get(one, 0) for one in ("tuned", "base"))
+    size = _size(recorded.files.answers)
+    yield f"{name} on {target}: {tuned:,} answers of the tuned model, {base:,} of its base: {file} ({size})"
+    if alone and result.count and result.usd:
+        cost = money(result.usd, experiment.budget.yen_per_usd)
+        yield f"  asked for now: {result.count:,}, for {cost}"
+    elif alone and result.count:
+        yield f"  asked for now: {result.count:,}"
+    if recorded.missing:
+        yield f"  still missing: {recorded.missing:,}"
     if recorded.changed is not None:
         changed = shown_path(recorded.changed.answers)
-        yield f"  {changed} or a file beside it was changed after it was recorded: it was left as it is"
+        yield f"  {changed}, or a file with it, was changed after it was recorded: it is left as it is"
     if recorded.unwritable:
         yield f"  questions with answers that a file of questions can't hold: {recorded.unwritable:,}"
+    if result.left_out:
+        yield f"  refused by the server and left out: {len(result.left_out):,} ({_some(result.left_out)})"
     if recorded.filtered:
         yield f"  withheld by the content filter: {len(recorded.filtered):,} ({_some(recorded.filtered)})"
     if recorded.refused:
@@ -261,15 +277,14 @@ def _skipped(skipped: Sequence[NotRescued]) -> str:
 
 def _print_next(results: Sequence[Rescued], target: str | None) -> None:
     """Print how to keep the files, and the command that trains elsewhere and compares."""
-    if not results:
+    recorded = [one.recorded for one in results if one.recorded is not None]
+    if not recorded:
         return
-    folders = dict.fromkeys(
-        shown_path(one.recorded.files.answers.parent) for one in results if one.recorded is not None
-    )
-    port = command_line(results[0].session, "port", named=target is not None)
+    folders = dict.fromkeys(shown_path(one.files.answers.parent) for one in recorded)
+    lines = [("keep it", f"git add {shlex.join(folders)}")]
+    elsewhere = [one.session for one in results if one.session.experiment.target.provider != "local"]
+    for session in elsewhere[:1]:
+        lines.append(("port it", f"{command_line(session, 'port', named=target is not None)} --to local"))
     print("\nNext:")
-    for label, text in (
-        ("keep it", f"git add {shlex.join(folders)}"),
-        ("train it elsewhere", f"{port} --to local"),
-    ):
-        print(f"  {label:<18} {text}")
+    for label, text in lines:
+        print(f"  {label:<13} {text}")

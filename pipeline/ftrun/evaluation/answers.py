@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 from ftrun.files import digest
@@ -105,7 +105,7 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
-        values = asdict(self)
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         for name, default in LEFT_OUT.items():  # lines without any have no key, for earlier versions too
             if values[name] == default:
                 del values[name]

@@ -13,7 +13,7 @@ from typing import Any
 
 from ftrun.errors import DataError, Problem, UserError
 from ftrun.evaluation.answers import Record, facts_of, whole_text
-from ftrun.evaluation.rescued_files import is_changed, is_rescued
+from ftrun.evaluation.rescued_files import is_changed, manifest_of
 from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 from ftrun.scoring.types import Message, Sample
@@ -87,7 +87,7 @@ def read_recorded(name: str, file: Path, samples: Sequence[Sample]) -> Recorded:
         model=models.pop() if len(models) == 1 else None,
         missing=tuple(one for one in asked if one not in answered),
         extra=tuple(dict.fromkeys(line.prompt_id for line in lines if line.prompt_id not in asked)),
-        taken=None if taken == TUNED and is_rescued(file) else taken,
+        taken=None if manifest_of(file) else taken,  # `ftrun rescue` records tuned and base
         changed=is_changed(file),
     )
 

@@ -92,18 +92,18 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) and isinstance(found.get("sha256"), str) else {}
 
 
-def is_rescued(answers: Path) -> bool:
-    """Return whether a file of answers has a manifest beside it."""
-    manifest = answers.with_name(answers.name.removesuffix(ANSWERS) + MANIFEST)
-    return answers.name.endswith(ANSWERS) and read_manifest(manifest).get("file") == answers.name
+def manifest_of(answers: Path) -> Mapping[str, Any]:
+    """Return what the manifest beside a file of answers says; nothing if there is none of this file."""
+    if not answers.name.endswith(ANSWERS):
+        return {}
+    facts = read_manifest(answers.with_name(answers.name.removesuffix(ANSWERS) + MANIFEST))
+    return facts if facts.get("file") == answers.name else {}
 
 
 def is_changed(answers: Path) -> bool:
     """Return whether a file of answers has a manifest beside it and is not what was recorded."""
-    if not answers.name.endswith(ANSWERS):
-        return False
-    facts = read_manifest(answers.with_name(answers.name.removesuffix(ANSWERS) + MANIFEST))
-    return facts.get("file") == answers.name and not _fits(answers, facts, "sha256")
+    facts = manifest_of(answers)
+    return bool(facts) and not _fits(answers, facts, "sha256")
 
 
 def _fits(path: Path, facts: Mapping[str, Any], key: str) -> bool:

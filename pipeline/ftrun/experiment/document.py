@@ -315,7 +315,7 @@ class _Reader:
 
 
 def _add_questions(root: Node, file: Path) -> None:
-    """Add a file of questions to `eval.prompts`, as if it stood there."""
+    """Add a file of questions to `eval.prompts`, as if the experiment file named it."""
     node = root
     for key, empty in (("eval", dict[str, Node]()), ("prompts", list[Node]())):
         if not isinstance(node.value, dict):

@@ -81,8 +81,9 @@ def collect(experiment: Experiment, folder: Path) -> Collected:
     UserError if the test split is asked for and there is none, or no row of it can be asked.
     """
     stamp = tuple(_stamp(folder / name) for name in FILES)
-    if _kept and _kept[0][0] is experiment and _kept[0][1:3] == (folder, stamp):
-        return _kept[0][3]
+    for kept in tuple(_kept):  # which another thread may replace
+        if kept[0] is experiment and kept[1:3] == (folder, stamp):
+            return kept[3]
     found = _collect(experiment, folder)
     _kept[:] = [(experiment, folder, stamp, found)]
     return found

@@ -106,6 +106,9 @@ def _look_at_targets(
         try:
             session = open_it(file, name)
         except FtrunError as error:
+            if error.code == "targets_alone":
+                found.skipped.append(NotRescued(config=file, reason="it only names targets"))
+                return
             if name in (None, usual) or _is_remembered(file, name):
                 found.unreadable.append(Unreadable(config=file, error=error))
             continue

@@ -103,8 +103,8 @@ def rescue_of(context: Context, tuned: CandidateSpec, options: RescueOptions) ->
     evaluation = dataclasses.replace(evaluation, prompts=prompts)
     if evaluation.repeat > 1 and evaluation.sampling.get("temperature") == 0:
         notes.append(
-            f"each question is asked {evaluation.repeat} times with temperature 0, which gives (nearly) the same "
-            "answer each time: `--set eval.sampling.temperature=1` gives different ones"
+            f"each question is asked {evaluation.repeat} times with temperature 0, which gives (nearly) the "
+            "same answer each time: `--set eval.sampling.temperature=1` gives different ones"
         )
     return Rescue(
         experiment=dataclasses.replace(asked, evaluation=evaluation), notes=tuple(notes), origins=origins
@@ -164,8 +164,8 @@ def _nothing_to_ask(experiment: Experiment) -> UsageError:
     return UsageError(
         f"{experiment.name} has nothing to ask: no eval prompts, and no rows",
         code="nothing_to_ask",
-        hint=f"Name a file of questions: `ftrun rescue {file} --prompts questions.jsonl` (a line is "
-        '{"id": "one", "user": "…"}, a CSV file has the column `user`), or add `eval.prompts` to the file.',
+        hint=f"Name a file of questions: ftrun rescue {file} --prompts questions.jsonl. A line of it is "
+        '{"id": "one", "user": "…"}.',
     )
 
 

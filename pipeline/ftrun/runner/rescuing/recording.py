@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,25 +67,18 @@ class Recorded:
 
 def place_for(subject: Subject) -> tuple[RescuedFiles, RescuedFiles | None]:
     """Return the files to write to, and those of this model that were changed and are left alone, if any."""
-    experiment, changed = subject.experiment, None
-    for files in _names(subject):
-        if not files.exist:
-            return files, changed
-        if belong_to(files, **subject.owner):
-            if files.intact:
-                return files, changed
-            changed = changed or files
-        elif not files.facts():
-            changed = changed or files  # its manifest is lost or damaged: whose it is can't be known
-    raise AssertionError(experiment)  # the names have no end
-
-
-def _names(subject: Subject) -> Iterator[RescuedFiles]:
-    """Yield the names in which this model's answers may be: those that are there, then others."""
     experiment = subject.experiment
     there = list(all_of(experiment.file, name=experiment.name, target=experiment.target.name))
     ours = [one for one in there if belong_to(one, **subject.owner)]
-    yield from (one for one in ours if one.intact)
+    intact = next((one for one in ours if one.intact), None)
+    # where the manifest is lost or damaged nobody knows whose they are
+    left = [one for one in there if (one in ours and not one.intact) or (one.exist and not one.facts())]
+    return intact or next(one for one in _names(subject) if not one.exist), next(iter(left), None)
+
+
+def _names(subject: Subject) -> Iterator[RescuedFiles]:
+    """Yield the names that this model's answers may have, without an end."""
+    experiment = subject.experiment
     stem = f"{experiment.name}-{experiment.target.name}"
     stems = [stem, f"{stem}-{subject.key[:8]}"]
     more = (f"{stem}-{subject.key[:8]}-{number}" for number in itertools.count(2))
@@ -131,6 +124,24 @@ def record(
         unwritable=sum(entry is None for _, entry in entries),
         missing=missing,
     )
+
+
+def recorded_answers(subject: Subject) -> list[Record]:
+    """Return the answers that are recorded, unless a person changed them, without lines of another kind."""
+    files, _ = place_for(subject)
+    if not belong_to(files, **subject.owner):
+        return []
+    return [record for line in _lines_in(files.answers) if (record := _record_of(line)) is not None]
+
+
+def _record_of(line: Line) -> Record | None:
+    names = {one.name for one in fields(Record)}
+    try:
+        return Record.from_dict(
+            {"passed": None, **{name: one for name, one in line.items() if name in names}}
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _line(request: Request, record: Record, origins: Mapping[str, str]) -> Line:

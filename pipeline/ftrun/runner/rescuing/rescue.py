@@ -9,18 +9,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ftrun.cost.candidates import priced_candidate, target_named
 from ftrun.cost.requests import LONGEST_ANSWER, request_tokens
-from ftrun.errors import DecisionError, FtrunError, UsageError, UserError
-from ftrun.evaluation.answers import Record, Request, collect
+from ftrun.errors import FtrunError, UsageError, UserError
+from ftrun.evaluation.answer_files import AnswerCache
+from ftrun.evaluation.answers import Candidate, Record, Request, collect
 from ftrun.experiment.model import CandidateSpec
 from ftrun.paid.asking.eval_inputs import STAGE
 from ftrun.paid.asking.evaluating import answer, know_stores
 from ftrun.paid.asking.questionnaire import Questionnaire, candidate_of, questionnaire, tuned_model
 from ftrun.paid.budgets import check_run, estimate
+from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.removed_models import CODE, removed_now
 from ftrun.runner.apply import (
@@ -34,16 +36,20 @@ from ftrun.runner.apply import (
 )
 from ftrun.runner.plan import costs_money
 from ftrun.runner.rescuing.questions import BASE, TUNED, Rescue, RescueOptions, rescue_of, tuned_spec
-from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record
+from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record, recorded_answers
 from ftrun.runner.session import Session
 from ftrun.stages import stages_of
-from ftrun.targets import NotFoundError, ServiceError
+from ftrun.targets import NotFoundError
 from ftrun.targets.connect import takes_tools
+from ftrun.targets.pace import Paces
 from ftrun.targets.service import NOT_ALLOWED
 from ftrun.workflow.context import Context, Emit, RunSettings
 from ftrun.workflow.stage import Stage
 
 CHEAPER = "Raise `budget.usd`, or ask less: --train-rows, --test-rows, --samples, --no-base."
+MOST_REFUSED = 100  # questions that are left out, until it is no longer about single questions
+TRIED = 3  # questions that a model may refuse before it has answered any
+AT_FIRST = 40  # questions to the tuned model before the first one to its base
 REFUSALS = ("refused", "not_found", "model_removed", "no_tools", *NOT_ALLOWED)  # what only the base may do
 
 
@@ -69,7 +75,7 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Rescued:
-    """What became of the rescue of one experiment; `usd` None: unknown."""
+    """The outcome of one rescue; `usd` None: unknown."""
 
     session: Session
     asked: Asked | None = None
@@ -77,8 +83,9 @@ class Rescued:
     count: int = 0
     usd: float | None = 0.0
     without_base: str | None = None
+    left_out: tuple[str, ...] = ()
     error: BaseException | None = None
-    notes: list[str] = field(default_factory=list)
+    ended: bool = False
 
 
 class OneRescue:
@@ -87,6 +94,12 @@ class OneRescue:
     def __init__(self, session: Session, settings: RunSettings, options: RescueOptions, emit: Emit) -> None:
         self.session, self.result = session, Rescued(session=session)
         self._settings, self._options, self._emit = settings, options, emit
+        self._paces: Paces | None = None
+        self._refused: dict[tuple[str, str], FtrunError] = {}  # by question and candidate
+
+    def share(self, paces: Paces, emit: Emit) -> None:
+        """Ask at the pace that others share, and report to `emit`."""
+        self._paces, self._emit = paces, emit
 
     def price(self) -> None:
         """Find out what is missing and what it costs; refuse what can't be asked or exceeds the budget."""
@@ -122,6 +135,7 @@ class OneRescue:
             except (FtrunError, KeyboardInterrupt) as one:
                 error = one
             self._record(context, rescue, subject)
+            self.result.ended = error is None
             if error is not None:
                 raise error
             if context.spent and not context.free:
@@ -129,8 +143,14 @@ class OneRescue:
 
     @contextmanager
     def _context(self, settings: RunSettings) -> Iterator[Context]:
-        with self.session.named(), locked_context(self.session, settings, self._emit) as context:
+        with self.session.named(), locked_context(self.session, settings, self._told) as context:
+            context.paces = self._paces
             yield context
+
+    def _told(self, kind: str, **data: Any) -> None:
+        """Report what is done; that there is nothing to prepare goes without saying."""
+        if kind != "skipped":
+            self._emit(kind, **data)
 
     def _prepared(self, context: Context) -> Rescue:
         """Aim the context at what is asked."""
@@ -141,10 +161,11 @@ class OneRescue:
             raise _untrained(context)
         rescue = _askable(context, rescue_of(context, spec, self._options))
         context.experiment = rescue.experiment
+        _restore(context)
         return rescue
 
     def _offline(self, context: Context) -> None:
-        """Prepare the rows; where that fails and the model's name is known anyway, go on without them."""
+        """Prepare the rows; where that fails and the model's name is known anyway, continue without them."""
         before = dict(context.state.stages)
         try:
             run_offline_stages(self.session, context, Outcome())
@@ -187,8 +208,7 @@ class OneRescue:
             for stage in _around(context, "before"):
                 stage.before(context)
                 run_stage(stage, context, outcome, None)
-            self._ask_tuned(context)
-            self._ask_base(context)
+            self._ask_all(context)
             for stage in _around(context, "after"):
                 run_stage(stage, context, outcome, None)
         finally:
@@ -198,37 +218,62 @@ class OneRescue:
             known = asked is None or asked.estimate.get("usd") is not None or not asked.paid
             self.result.usd = round(context.spent - before, 6) if known else None
 
-    def _ask_tuned(self, context: Context) -> None:
-        spec = _spec(context, TUNED)
-        assert spec is not None
-        model = candidate_of(context, spec).model
-        try:
-            self._answer(context, spec)
-        except FtrunError as error:
-            if error.code == CODE or isinstance(error, NotFoundError):
-                raise _gone(context, model, error) from error
-            raise
+    def _ask_all(self, context: Context) -> None:
+        """Ask the tuned model and its base at the same time, but nobody before the tuned model has answered
+        once.
 
-    def _ask_base(self, context: Context) -> None:
-        """Ask the base model; that it is gone, or refuses, is said and no error."""
-        spec = _spec(context, BASE)
-        if spec is None:
-            return
-        try:
-            self._answer(context, spec)
-        except (ServiceError, DecisionError) as error:
-            if error.code not in REFUSALS:
-                raise
+        A question that the server refuses is left out, and so is a base model that is gone or refuses
+        everything.
+        """
+        while True:
+            failed = list[tuple[Request, FtrunError]]()
+            try:
+                self._answer(context, failed)
+                return
+            except FtrunError as error:
+                known = AnswerCache(context.folder, archive_of(context)).records.values()
+                answering = {record.model for record in known}
+                if not failed or not all(self._leave_out(context, *one, answering) for one in failed):
+                    raise self._explained(context, error) from error
+
+    def _leave_out(self, context: Context, request: Request, error: FtrunError, answering: set[str]) -> bool:
+        """Return whether to continue without a question, or without the base model, after this error."""
+        who = request.candidate
+        refused = len([model for _, model in self._refused if model == who.name])
+        if error.code not in REFUSALS or len(self._refused) >= MOST_REFUSED:
+            return False
+        one_question = who.model in answering or refused < TRIED
+        if error.code == "refused" and one_question and not getattr(error, "parameter", None):
+            self._refused[request.sample, who.name] = error
+            context.emit("warning", message=f"{request.sample} is not asked of {who.name}: {error}")
+            return True
+        if who.name != BASE:
+            return False
+        if self.result.without_base is None:
             self.result.without_base = str(error)
             context.emit("warning", message=f"the base model is not asked: {error}")
+        return True
 
-    def _answer(self, context: Context, spec: CandidateSpec) -> None:
-        asked = questionnaire(context, (spec,))
-        if not asked.missing():
+    def _explained(self, context: Context, error: FtrunError) -> FtrunError:
+        """Return an error, or the one for a tuned model that is gone."""
+        if error.code == CODE or isinstance(error, NotFoundError):
+            return _gone(context, _tuned(context).model, error)
+        return error
+
+    def _answer(self, context: Context, failed: list[tuple[Request, FtrunError]]) -> None:
+        asked, tuned = questionnaire(context), _tuned(context)
+        requests = [
+            one
+            for one in asked.requests
+            if (one.sample, one.candidate.name) not in self._refused
+            and not (self.result.without_base and one.candidate.name == BASE)
+        ]
+        asked = dataclasses.replace(asked, requests=_in_order(requests, tuned))
+        missing, kept = asked.missing(), set(asked.known)
+        if not missing:
             return
-        kept = set(asked.known)
         try:
-            answer(context, asked)
+            answer(context, asked, leader=tuned, failed=lambda *one: failed.append(one))
         finally:
             self.result.count += len(asked.cache.records.keys() - kept)
 
@@ -242,6 +287,18 @@ class OneRescue:
             pairs,
             missing=len(asked.requests) - len(pairs),
         )
+        self.result.left_out = tuple(dict.fromkeys(sample for sample, _ in self._refused))
+
+
+def _restore(context: Context) -> None:
+    """Take answers that are recorded, and that the run's folder lacks, as a fresh clone's does, into its
+    cache.
+    """
+    cache = AnswerCache(context.folder, archive_of(context))
+    lost = {one.cache_key: one for one in recorded_answers(_subject(context))}
+    lacking = [one for key, one in lost.items() if key not in cache.records]
+    if lacking:
+        cache.append(lacking)
 
 
 def _around(context: Context, when: str) -> list[Stage]:
@@ -252,11 +309,26 @@ def _spec(context: Context, name: str) -> CandidateSpec | None:
     return next((one for one in context.experiment.evaluation.candidates if one.name == name), None)
 
 
-def _subject(context: Context) -> Subject:
-    """Return whose answers are recorded."""
+def _tuned(context: Context) -> Candidate:
+    """Return the tuned model."""
     spec = _spec(context, TUNED)
     assert spec is not None
-    model, imported = candidate_of(context, spec).model, context.experiment.imported
+    return candidate_of(context, spec)
+
+
+def _in_order(requests: Sequence[Request], tuned: Candidate) -> tuple[Request, ...]:
+    """Return the requests with all questions to the tuned model first, but for one to the base: nothing is
+    known of a model before it has answered, so one question goes alone, and the others need not wait for it.
+    """
+    first = [one for one in requests if one.candidate == tuned]
+    others = [one for one in requests if one.candidate != tuned]
+    early = min(len(first), AT_FIRST)
+    return (*first[:early], *others[:1], *first[early:], *others[1:])
+
+
+def _subject(context: Context) -> Subject:
+    """Return whose answers are recorded."""
+    model, imported = _tuned(context).model, context.experiment.imported
     trained = tuned_model(context) == model
     key = spec_key(context) if trained else None
     job = context.state.jobs.get(key) if key is not None else None
@@ -278,7 +350,8 @@ def _askable(context: Context, rescue: Rescue) -> Rescue:
     kept = tuple(one for one in prompts if not one.tools)
     if len(kept) == len(prompts):
         return rescue
-    note = f"questions with tools, which models at this target don't support: {len(prompts) - len(kept)}, not asked"
+    number = len(prompts) - len(kept)
+    note = f"questions with tools, which models at this target don't support and aren't asked: {number}"
     evaluation = dataclasses.replace(experiment.evaluation, prompts=kept)
     experiment = dataclasses.replace(experiment, evaluation=evaluation)
     return dataclasses.replace(rescue, experiment=experiment, notes=(*rescue.notes, note))
@@ -325,7 +398,8 @@ def _answered(asked: Questionnaire) -> list[tuple[Request, Record]]:
 def _untrained(context: Context) -> UsageError:
     name, target = context.experiment.name, context.experiment.target.name
     return UsageError(
-        f"{name} on {target} has no tuned model for the present data and settings: there is nothing to rescue",
+        f"{name} on {target} has no tuned model for the present data and settings, so there is nothing to "
+        "rescue",
         code="no_model",
         hint="Is it trained on another target (--target), or were its data or settings changed since? "
         "To import a job that was made elsewhere: `ftrun import JOB_ID`.",
@@ -335,9 +409,8 @@ def _untrained(context: Context) -> UsageError:
 def _gone(context: Context, model: str, error: FtrunError | None) -> FtrunError:
     where = context.experiment.target.name
     return FtrunError(
-        f"the tuned model {model} no longer answers at target {where!r}: nobody was asked, and what was recorded "
-        "before is kept",
+        f"the tuned model {model} no longer answers at target {where!r}; what was recorded before is kept",
         code="model_gone",
         hint=(error.problem.hint if error is not None and error.code != CODE else None)
-        or "If it was only deployed elsewhere or renamed, name it in `eval.models`: `{name: tuned, model: ID}`.",
+        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`.",
     )

@@ -190,6 +190,15 @@ def _number(value: Any) -> int | None:
 def reply_of(content: bytes, seconds: float, limits: RateLimits = NO_LIMITS) -> Reply:
     """Return the reply that the body of a chat completion holds; ValueError if it has no message."""
     answer: Any = json.loads(content) if content.strip() else None
+    if isinstance(answer, dict) and _text(answer.get("error"), "code") == FILTERED:  # of the question
+        return Reply(
+            text="",
+            usage=_usage(None),
+            seconds=seconds,
+            refusal=FILTERED,
+            limits=limits,
+            finish_reason=FILTERED,
+        )
     try:
         choice = answer["choices"][0]
         said = choice["message"]
