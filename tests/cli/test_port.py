@@ -435,7 +435,7 @@ def test_a_new_target_that_ends_soon_is_warned_about(
     monkeypatch.setattr("ftrun.cost.availability.today", lambda: date(2026, 11, 29))
     old.write(targets={"new": {"provider": "openai", "model": "gpt-4.1-mini-2025-04-14"}})
     notes = port.json(*DRY)["notes"]
-    assert any("gpt-4.1-mini-2025-04-14 will be shut down on 2027-01-14" in one for one in notes)
+    assert any("gpt-4.1-mini-2025-04-14" in one and "2027-01-14" in one for one in notes)
 
 
 def test_azure_keeps_the_multiplier_and_needs_its_base_deployed(port: Port, old: OldExperiment) -> None:
