@@ -11,7 +11,13 @@ import pytest
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target import Target, target_of
-from ftrun.runner.porting.mapping import Mapped, model_mapping, service_name, train_mapping
+from ftrun.runner.porting.mapping import (
+    Mapped,
+    model_mapping,
+    service_name,
+    shared_mapping,
+    train_mapping,
+)
 from support.ported import OldExperiment
 
 AZURE = {"provider": "azure", "endpoint": "https://a.openai.azure.com", "model": "gpt-4.1-mini"}
@@ -182,6 +188,16 @@ def test_what_only_the_old_service_knows_is_dropped(old: OldExperiment) -> None:
     assert (extra.old, extra.new, extra.status) == ({"trainingType": "globalStandard"}, None, "dropped")
     assert own.new == {"learning_rate": 0.00001, "lora": True}
     assert found["train.hyperparameters.learning_rate_multiplier"].status == "changed"
+
+
+def test_a_budget_and_a_shared_state_are_inherited(old: OldExperiment) -> None:
+    """What may be paid, and where it is remembered, is said too; nothing of either: no row."""
+    assert not list(shared_mapping(read(old)))
+    experiment = read(old, budget={"usd": 5}, state="s3://bucket/ftrun")
+    assert [(one.key, one.new) for one in shared_mapping(experiment)] == [
+        ("budget.usd", 5),
+        ("state", "s3://bucket/ftrun"),
+    ]
 
 
 def test_what_a_person_sets_is_not_mapped(old: OldExperiment) -> None:

@@ -262,6 +262,18 @@ def sent_or_not(key: str, capability: str, before: Any, new: Target, reason: str
     return Mapped(key=key, old=before, new=before, reason=reason)
 
 
+def shared_mapping(old: Experiment) -> Iterator[Mapped]:
+    """Yield what the new experiment inherits beside data, training and evaluation."""
+    budget = {"usd": old.budget.usd, "usd_per_month": old.budget.usd_per_month}
+    for name, value in budget.items():
+        if value is not None:
+            reason = "it holds for the new experiment too"
+            yield Mapped(key=f"budget.{name}", old=value, new=value, reason=reason)
+    if old.state is not None:
+        reason = "the new experiment keeps its state there too, under its own name"
+        yield Mapped(key="state", old=old.state, new=old.state, reason=reason)
+
+
 def _of_the_target(old: Target, new: Target) -> Iterator[Mapped]:
     """Yield the keys that only the old service knows."""
     service = service_name(old)

@@ -27,6 +27,7 @@ from ftrun.runner.porting.mapping import (
     Mapped,
     model_mapping,
     service_name,
+    shared_mapping,
     train_mapping,
 )
 from ftrun.runner.porting.questions import Comparing, OldAnswers
@@ -196,6 +197,7 @@ class _Porting:
         self.mapped += train_mapping(old, target, given)
         start = start_mapping(self.session, target, given)
         self.mapped += [] if start is None else [start]
+        self.mapped += shared_mapping(old)
         evaluation = questions.evaluation_changes(old, self.answers)
         self.mapped += questions.evaluation_mapping(old, self.answers, evaluation)
         return {
