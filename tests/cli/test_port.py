@@ -128,6 +128,11 @@ def test_other_values_and_edited_files_are_never_overwritten(port: Port, old: Ol
     foreign.write_text("version: 1\nname: mine\n", encoding="utf-8")
     refused = port.json(*PORT, "--name", "mine", code=4)["error"]
     assert "is not a port of configs/desk.yaml" in refused["message"]
+    (port.folder / "configs/desk-2.yaml").rename(port.folder / "configs/moved.yaml")
+    port.json("configs/moved.yaml", code=5)
+    refused = port.json(*PORT, "--name", "desk-2", code=4)["error"]
+    assert refused["file"] == "configs/moved.yaml" and "is called desk-2" in refused["message"]
+    assert not (port.folder / "configs/desk-2.yaml").exists()
     assert (port.folder / NEW).read_bytes() == edited and foreign.read_text() == "version: 1\nname: mine\n"
 
 
@@ -227,6 +232,10 @@ def test_too_few_rows_left_are_refused(port: Port, old: OldExperiment) -> None:
     old.write(rows=[*ROWS[:9], *({"messages": []} for _ in range(5))])
     refused = port.json(*DRY, "--leave-out-rows", code=2)
     assert "without these rows 9 would be left to train on, 10 are needed" in refused["error"]["message"]
+    assert "data.sources=" in refused["error"]["hint"]
+    (port.folder / "configs/data/copy.jsonl").write_text(lines(ROWS), encoding="utf-8")
+    found = rows(port.json(*DRY, "--set", "data.sources=[{path: data/copy.jsonl}]"))
+    assert found["data.sources"]["reason"] == "set with --set"
 
 
 def test_an_ordinary_experiment_keeps_its_rows_and_its_split(port: Port, old: OldExperiment) -> None:

@@ -137,7 +137,7 @@ def _run(
     from ftrun.runner.porting.port import agree_to_terms, write_port
 
     agree_to_terms(port, how.ask)
-    written = write_port(port, settings, session.experiment.file)
+    written = write_port(port, settings, session)
     reporter = Reporter(quiet=as_json)
     if not as_json:
         file = shown_path(port.path)

@@ -20,6 +20,7 @@ from ftrun.waiting import waiting
 LEAVE_OUT = "--leave-out-rows"
 # what the check adds to the message of a row: how often, and where first
 COUNTED = re.compile(r" \((?:in \d+ rows)?(?:, )?(?:(?:the first|row) at [^()]*)?\)$")
+OF_THE_TARGET = frozenset(("unsupported_by_target", "provider_limit"))  # errors that another may not have
 OF_THE_METHOD = "train.method: "  # how the check's message about the method begins, which is reported as such
 
 
@@ -145,8 +146,15 @@ def _errors(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iter
                 key="data",
                 reason=f"without these rows {left} would be left to train on, {FEWEST_EXAMPLES} are needed",
                 status="refused",
-                hint="Choose a target that takes them with --to.",
+                hint=_other_rows(found),
             )
+
+
+def _other_rows(found: RowFacts) -> str:
+    """Return where to get enough rows from: another target or, if none takes them, a corrected copy."""
+    if {one.code for one in found.errors} <= OF_THE_TARGET:
+        return "Choose a target that takes them with --to."
+    return "Fix them in a copy of the file, and name it: --set 'data.sources=[{path: data/COPY.jsonl}]'"
 
 
 def _left(found: RowFacts) -> int:
