@@ -55,7 +55,7 @@ def test_it_says_what_was_imported_what_is_missing_and_what_to_do_next(here: Ftr
 def test_the_key_is_sent_after_consent_only(here: Ftrun, account: OldAccount) -> None:
     """Without --yes and a terminal nothing is sent to the file's server; exit 4."""
     refused = here.json(*WORDS, code=4)
-    assert refused["error"]["code"] == "not_confirmed"
+    assert refused["error"]["code"] == "not_confirmed" and "--yes" in refused["error"]["hint"]
     assert not account.requests
     assert here.json(*WORDS, "--yes")["imported"]
     assert here.json(*WORDS)["skipped"]  # agreed once
@@ -79,6 +79,14 @@ def test_it_finds_the_one_target_of_this_folder(here: Ftrun, account: OldAccount
     assert here.json("import", job_id, "--yes")["imported"][0]["config"] == "imported/configs/hiroyuki.yaml"
     (here.folder / "account.yaml").unlink()
     assert here.json("import", job_id, code=2)["error"]["code"] == "no_target"
+
+
+def test_a_file_with_targets_alone_will_do(here: Ftrun) -> None:
+    """One file may say where one comes from and where one might go, and nothing else."""
+    config = here.folder / "account.yaml"
+    config.write_text(config.read_text(encoding="utf-8").partition("eval:")[0], encoding="utf-8")
+    assert len(here.json(*WORDS, "--yes")["imported"]) == 4
+    assert here.json("run", "account.yaml", code=2)["error"]["code"] == "targets_alone"
 
 
 def test_out_is_another_folder(here: Ftrun) -> None:

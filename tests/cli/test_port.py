@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,11 @@ def test_other_values_and_edited_files_are_never_overwritten(port: Port, old: Ol
     foreign.write_text("version: 1\nname: mine\n", encoding="utf-8")
     refused = port.json(*PORT, "--name", "mine", code=4)["error"]
     assert "is not a port of configs/desk.yaml" in refused["message"]
+    (port.folder / "configs/desk-2.yaml").rename(port.folder / "configs/moved.yaml")
+    port.json("configs/moved.yaml", "--set", "eval.gates=[]")
+    refused = port.json(*PORT, "--name", "desk-2", code=4)["error"]
+    assert refused["file"] == "configs/moved.yaml" and "is called desk-2" in refused["message"]
+    assert not (port.folder / "configs/desk-2.yaml").exists()
     assert (port.folder / NEW).read_bytes() == edited and foreign.read_text() == "version: 1\nname: mine\n"
 
 
@@ -226,6 +232,10 @@ def test_too_few_rows_left_are_refused(port: Port, old: OldExperiment) -> None:
     old.write(rows=[*ROWS[:9], *({"messages": []} for _ in range(5))])
     refused = port.json(*DRY, "--leave-out-rows", code=2)
     assert "without these rows 9 would be left to train on, 10 are needed" in refused["error"]["message"]
+    assert "data.sources=" in refused["error"]["hint"]
+    (port.folder / "configs/data/copy.jsonl").write_text(lines(ROWS), encoding="utf-8")
+    found = rows(port.json(*DRY, "--set", "data.sources=[{path: data/copy.jsonl}]"))
+    assert found["data.sources"]["reason"] == "set with --set"
 
 
 def test_an_ordinary_experiment_keeps_its_rows_and_its_split(port: Port, old: OldExperiment) -> None:
@@ -425,6 +435,25 @@ def test_an_experiment_that_was_never_trained_has_nothing_to_replace(port: Port,
     refused = port.json(*PORT, code=2)["error"]
     assert refused["code"] == "no_model"
     assert shlex.split(refused["hint"].partition(": ")[2])[:2] == ["ftrun", "run"]
+
+
+def test_a_new_target_that_ends_soon_is_warned_about(
+    port: Port, old: OldExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the dates that ftrun knows, before anything is trained there."""
+    monkeypatch.setattr("ftrun.cost.availability.today", lambda: date(2026, 11, 29))
+    old.write(targets={"new": {"provider": "openai", "model": "gpt-4.1-mini-2025-04-14"}})
+    notes = port.json(*DRY)["notes"]
+    assert any("gpt-4.1-mini-2025-04-14" in one and "2027-01-14" in one for one in notes)
+
+
+def test_azure_keeps_the_multiplier_and_needs_its_base_deployed(port: Port, old: OldExperiment) -> None:
+    """The rates are OpenAI's; what must be deployed to be asked is said."""
+    azure = {"provider": "azure", "endpoint": "https://a.openai.azure.com", "model": "gpt-4.1-mini"}
+    old.write(targets={"new": azure})
+    document = port.json(*DRY)
+    assert rows(document)["train.hyperparameters.learning_rate_multiplier"]["to"] == 1.8
+    assert any("must be deployed under the name gpt-4.1-mini" in one for one in document["notes"])
 
 
 def test_a_paid_target_shows_its_price_and_asks_first(port: Port, old: OldExperiment) -> None:

@@ -15,7 +15,7 @@ import click
 from ftrun.cli.completion import ConfigPath
 from ftrun.cli.options import json_option, target_option
 from ftrun.cli.output import print_json
-from ftrun.errors import UsageError
+from ftrun.errors import DecisionError, UsageError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -152,7 +152,7 @@ def _connection(config: Path, target: str | None, *, yes: bool) -> Iterator[tupl
     from ftrun.runner.session import locate_session
 
     session = locate_session(config, target=target)
-    with service_of(session, yes=yes) as service:
+    with _trusting(), service_of(session, yes=yes) as service:
         yield session, service
 
 
@@ -174,6 +174,17 @@ def _source(session: Session, service: Service) -> Source:
         at_once=chosen.concurrency,
         where=where_is(chosen),
     )
+
+
+@contextmanager
+def _trusting() -> Iterator[None]:
+    """Say how to agree with this very command."""
+    try:
+        yield
+    except DecisionError as error:
+        if error.code == "not_confirmed":
+            error.problem.hint = "If you trust both, run the same command once with --yes; nothing is paid."
+        raise
 
 
 def _print(result: ImportResult, source: Source) -> None:

@@ -114,11 +114,13 @@ def _end_dry_run(port: Port, *, as_json: bool) -> None:
         print_json({**port.as_dict(), "estimate": estimate, "run": None})
         return
     from ftrun.cli.plan import estimate_line
+    from ftrun.evaluation.showing.screen import write_escaped
 
     if estimate:
         print(f"\n{estimate_line(estimate)}")
     print(f"Nothing was written or run. {shown_path(port.path)} would be:\n")
-    print(visible(port.text, keep_newlines=True), end="")
+    sys.stdout.flush()
+    write_escaped(sys.stdout, visible(port.text, keep_newlines=True))
 
 
 def _run(
@@ -135,7 +137,7 @@ def _run(
     from ftrun.runner.porting.port import agree_to_terms, write_port
 
     agree_to_terms(port, how.ask)
-    written = write_port(port, settings, session.experiment.file)
+    written = write_port(port, settings, session)
     reporter = Reporter(quiet=as_json)
     if not as_json:
         file = shown_path(port.path)
@@ -191,12 +193,15 @@ def _document(
 
 def _print_mapping(port: Port, stream: TextIO) -> None:
     """Print what becomes of each thing with its reason, then what to know of it."""
-    from ftrun.evaluation.showing.screen import Screen, write_escaped
+    from ftrun.evaluation.showing.screen import Screen, padded, write_escaped
 
     new, screen = port.experiment, Screen.of(stream)
-    lines = [visible(f"{new.name}: {shown_path(port.path)}, on {new.target.name} ({new.target.model})")]
+    target, model = new.target.name, new.target.model
+    lines = [visible(screen.say(f"{new.name} ({shown_path(port.path)}) on {target} ({model})"))]
     for one in port.mapping:
-        mark = screen.style(COLOURS[one.status], f"{MARKS[one.status]} {screen.word(WORDS[one.status]):<8}")
+        mark = screen.style(
+            COLOURS[one.status], f"{MARKS[one.status]} {padded(screen.word(WORDS[one.status]), 8)}"
+        )
         lines.append(f"  {mark} {visible(one.key)}{visible(_values(one))}")
         for text in filter(None, (one.reason, one.hint)):
             lines += screen.wrapped(visible(screen.say(text)), INDENT, INDENT)

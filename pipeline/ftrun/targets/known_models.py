@@ -32,7 +32,7 @@ class KnownModel:
             f"{self.billions:g} billion parameters" if self.billions is not None else "",
             f"licence: {self.license}" if self.license is not None else "",
             f"made for {made_for}" if spoken else "",
-            f"examples of up to {self.context:,} tokens" if self.context is not None else "",
+            f"examples of up to {self.context} tokens" if self.context is not None else "",
         ]
         return ", ".join(filter(None, parts)) or "nothing else is known of it here"
 

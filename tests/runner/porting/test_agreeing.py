@@ -25,7 +25,7 @@ def old(tmp_path: Path) -> OldExperiment:
 
 
 def test_rows_are_left_out_only_where_a_person_agrees(old: OldExperiment) -> None:
-    """The question says how many and the first; a no, and nobody there, are errors with the option."""
+    """The question names how many and the first; without a yes it is a DecisionError with the option."""
     port = plan_port(open_session(old.config), PortSettings(to="new"))
     asked: list[str] = []
 

@@ -11,7 +11,13 @@ import pytest
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target import Target, target_of
-from ftrun.runner.porting.mapping import Mapped, model_mapping, service_name, train_mapping
+from ftrun.runner.porting.mapping import (
+    Mapped,
+    model_mapping,
+    service_name,
+    shared_mapping,
+    train_mapping,
+)
 from support.ported import OldExperiment
 
 AZURE = {"provider": "azure", "endpoint": "https://a.openai.azure.com", "model": "gpt-4.1-mini"}
@@ -184,6 +190,16 @@ def test_what_only_the_old_service_knows_is_dropped(old: OldExperiment) -> None:
     assert found["train.hyperparameters.learning_rate_multiplier"].status == "changed"
 
 
+def test_a_budget_and_a_shared_state_are_inherited(old: OldExperiment) -> None:
+    """What may be paid, and where it is remembered, is said too; nothing of either: no row."""
+    assert not list(shared_mapping(read(old)))
+    experiment = read(old, budget={"usd": 5}, state="s3://bucket/ftrun")
+    assert [(one.key, one.new) for one in shared_mapping(experiment)] == [
+        ("budget.usd", 5),
+        ("state", "s3://bucket/ftrun"),
+    ]
+
+
 def test_what_a_person_sets_is_not_mapped(old: OldExperiment) -> None:
     """But a multiplier for a service with absolute rates is refused all the same."""
     given = {"seed": None, "hyperparameters": {"n_epochs": 4, "learning_rate_multiplier": 0.5}}
@@ -199,7 +215,7 @@ def test_the_model_is_shown_with_what_is_known_of_it(old: OldExperiment) -> None
     experiment = read(old)
     local = model_mapping(experiment.target, target("local"), "the built-in model")
     assert (local.old, local.new) == ("gpt-4o-mini-2024-07-18", "smollm2-135m-instruct")
-    for part in ("0.135 billion", "Apache-2.0", "English", "8,192", "65,536"):
+    for part in ("0.135 billion", "Apache-2.0", "English", "8192", "65536"):
         assert part in local.reason
     hub = target_of("local", {"provider": "local", "model": "Qwen/Qwen3-0.6B"})
     assert "0.6 billion" in model_mapping(experiment.target, hub, "x").reason

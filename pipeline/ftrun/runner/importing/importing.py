@@ -273,7 +273,7 @@ class _Import:
     def _fetch_and_record(self, *, every: bool) -> None:
         for folder in (self._data, self._runs):
             make_folder(folder)
-        for folder in (self._folder, self._configs, self._data):
+        for folder in (self._folder, self._configs, self._data, self._runs):
             clean(folder)
         write_gitignore(self._runs, (self._source.target,) if self._source.local else ())
         self._store.read()
@@ -306,6 +306,8 @@ class _Import:
         came = 0
 
         def what() -> str:
+            if came == len(tasks):
+                return "the last experiments to be written"
             trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(tasks)} answers{trying}"
 

@@ -88,7 +88,7 @@ def _find(old: Experiment, to: str, config: Path | None) -> GivenTarget:
         whence = f"the model of target {to} in {shown_path(config)}"
         return GivenTarget(name=to, raw=other, known=False, whence=whence)
     if to in BUILT_IN_TARGETS:
-        whence = f"the built-in model; to choose another: --set targets.{to}.model=NAME"
+        whence = f"the built-in model (another one: --set targets.{to}.model=NAME)"
         return GivenTarget(name=to, raw=BUILT_IN_TARGETS[to], known=False, whence=whence)
     raise UsageError(
         f"--to {to}: there is no such target",

@@ -70,7 +70,8 @@ def rate_family(target: Target) -> str:
 def model_mapping(old: Target, new: Target, whence: str) -> Mapped:
     """Return what becomes of the base model; `whence` says where its name is from."""
     before, after = known_model(old), known_model(new)
-    reason = f"{whence}; {after.in_words()} (before: {before.in_words()})"
+    now, then = after.in_words(), before.in_words()
+    reason = f"{whence}; new: {now}; old: {then}"
     return Mapped(key="model", old=old.model, new=new.model, reason=reason, status="changed")
 
 
@@ -259,6 +260,18 @@ def sent_or_not(key: str, capability: str, before: Any, new: Target, reason: str
         why = _left_out(capability, service_name(new))
         return Mapped(key=key, old=before, reason=why, status="dropped")
     return Mapped(key=key, old=before, new=before, reason=reason)
+
+
+def shared_mapping(old: Experiment) -> Iterator[Mapped]:
+    """Yield what the new experiment inherits beside data, training and evaluation."""
+    budget = {"usd": old.budget.usd, "usd_per_month": old.budget.usd_per_month}
+    for name, value in budget.items():
+        if value is not None:
+            reason = "it holds for the new experiment too"
+            yield Mapped(key=f"budget.{name}", old=value, new=value, reason=reason)
+    if old.state is not None:
+        reason = "the new experiment keeps its state there too, under its own name"
+        yield Mapped(key="state", old=old.state, new=old.state, reason=reason)
 
 
 def _of_the_target(old: Target, new: Target) -> Iterator[Mapped]:

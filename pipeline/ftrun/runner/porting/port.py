@@ -16,7 +16,7 @@ from ftrun.data.quality import overlap
 from ftrun.errors import ConfigError, DecisionError, FtrunError, Problem, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt, Experiment
-from ftrun.experiment.places import shown_path
+from ftrun.experiment.places import absolute, shown_path
 from ftrun.files import make_folder, write_atomic
 from ftrun.runner.porting import extra_rows, questions
 from ftrun.runner.porting.earlier import start_mapping, tuned_model
@@ -27,6 +27,7 @@ from ftrun.runner.porting.mapping import (
     Mapped,
     model_mapping,
     service_name,
+    shared_mapping,
     train_mapping,
 )
 from ftrun.runner.porting.questions import Comparing, OldAnswers
@@ -42,6 +43,7 @@ from ftrun.runner.porting.writing import (
 )
 from ftrun.runner.session import Session, no_data
 from ftrun.runner.validated import is_valid
+from ftrun.state import StateStore
 from ftrun.targets.connect import takes_tools
 
 NAME = re.compile(r"(?!\.{1,2}$)[a-z0-9._-]{1,64}")
@@ -196,6 +198,7 @@ class _Porting:
         self.mapped += train_mapping(old, target, given)
         start = start_mapping(self.session, target, given)
         self.mapped += [] if start is None else [start]
+        self.mapped += shared_mapping(old)
         evaluation = questions.evaluation_changes(old, self.answers)
         self.mapped += questions.evaluation_mapping(old, self.answers, evaluation)
         return {
@@ -394,11 +397,13 @@ class _Porting:
             )
 
 
-def write_port(port: Port, settings: PortSettings, config: Path) -> bool:
+def write_port(port: Port, settings: PortSettings, session: Session) -> bool:
     """Write the new file, with the files that belong to it, and return whether it was written. DecisionError
     if one of another content is there.
     """
+    config = session.experiment.file
     again = settings.command(config)
+    _refuse_other_runs(port, session.folder.parent.parent, again)
     refuse_other(port.path, port.changes, config=config, again=again)
     missing = [one for one in port.files if not one.path.exists()]
     for one in port.files:
@@ -413,6 +418,22 @@ def write_port(port: Port, settings: PortSettings, config: Path) -> bool:
         make_folder(one.path.parent)
         write_atomic(one.path, one.content)
     return write_new(port.path, port.text, port.changes, config=config, again=again)
+
+
+def _refuse_other_runs(port: Port, runs: Path, again: str) -> None:
+    """Raise a DecisionError if the runs of that name are those of another experiment file."""
+    experiment = port.experiment
+    for path in sorted((runs / experiment.name).glob("*/state.json")):
+        state = StateStore(path.parent).load()
+        other = None if state is None else experiment.project / state.file
+        if other is not None and other.is_file() and absolute(other) != absolute(port.path):
+            name = experiment.name
+            raise DecisionError(
+                f"another experiment of this project is called {name}; it stays as it is",
+                code="port_exists",
+                file=shown_path(other),
+                hint=f"Choose another name: {again} --name OTHER",
+            )
 
 
 def refuse(port: Port) -> None:
@@ -454,7 +475,7 @@ def agree_to_terms(port: Port, ask: Callable[[str], bool] | None) -> None:
         port.terms is None
         or ask is None
         or port.path.exists()
-        or ask("Have you read these terms, and go on?")
+        or ask("Have you read these terms, and do you want to continue?")
     ):
         return
     raise _documented(

@@ -20,6 +20,7 @@ from ftrun.waiting import waiting
 LEAVE_OUT = "--leave-out-rows"
 # what the check adds to the message of a row: how often, and where first
 COUNTED = re.compile(r" \((?:in \d+ rows)?(?:, )?(?:(?:the first|row) at [^()]*)?\)$")
+OF_THE_TARGET = frozenset(("unsupported_by_target", "provider_limit"))  # errors that another may not have
 OF_THE_METHOD = "train.method: "  # how the check's message about the method begins, which is reported as such
 
 
@@ -69,7 +70,7 @@ def ready_files(experiment: Experiment) -> dict[str, Path]:
 
 
 def role_of(experiment: Experiment, files: Mapping[str, Path], file: str) -> str | None:
-    """Return the role of a file that a message names, None if it is no file of rows."""
+    """Return the role of a file that a message names, None if it has no rows."""
     for role, path in files.items():
         if file in (str(path), path.name) or (experiment.project / file).resolve() == path.resolve():
             return role
@@ -91,7 +92,7 @@ def row_mapping(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> 
         if file is not None and file.over_limit and has_known_limit(experiment.target):
             yield Mapped(
                 key=f"rows of {role}",
-                old=f"{file.over_limit} of {file.examples}",
+                old=f"{file.over_limit} of {file.examples} rows",
                 reason=f"longer than the model's context: {service} trains on their beginning alone",
                 status="changed",
             )
@@ -145,8 +146,15 @@ def _errors(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iter
                 key="data",
                 reason=f"without these rows {left} would be left to train on, {FEWEST_EXAMPLES} are needed",
                 status="refused",
-                hint="Choose a target that takes them with --to.",
+                hint=_other_rows(found),
             )
+
+
+def _other_rows(found: RowFacts) -> str:
+    """Return where to get enough rows from: another target or, if none takes them, a corrected copy."""
+    if {one.code for one in found.errors} <= OF_THE_TARGET:
+        return "Choose a target that takes them with --to."
+    return "Fix them in a copy of the file, and name it: --set 'data.sources=[{path: data/COPY.jsonl}]'"
 
 
 def _left(found: RowFacts) -> int:

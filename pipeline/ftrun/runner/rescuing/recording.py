@@ -127,7 +127,7 @@ def record(
 
 
 def recorded_answers(subject: Subject) -> list[Record]:
-    """Return the answers that are recorded, unless a person changed them, without lines of another kind."""
+    """Return the recorded answers, unless a person changed them; lines of another kind are left out."""
     files, _ = place_for(subject)
     if not belong_to(files, **subject.owner):
         return []
