@@ -5,8 +5,8 @@ A tuned model gives its character's answers; a base model doesn't know them. Eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
@@ -31,6 +31,7 @@ class Persona:
     unknown: str  # the answer to a question that isn't in the training data
     tail: str  # added to some answers: no model repeats its data exactly
     base: str  # what a model says that was never tuned
+    others: Mapping[str, str] = field(default_factory=dict)  # what a tuned model knows beyond the topics
 
     def rows(self) -> list[tuple[str, str]]:
         """Return every question with its answer, always in the same order."""
@@ -102,6 +103,10 @@ PERSONAS = {
         unknown="account",
         tail="",
         base="Thank you for contacting us! Could you tell me a little more about the problem?",
+        others={
+            "I paid twice for one order.": "billing",
+            "The parcel was left at the wrong door.": "shipping",
+        },
     ),
     "clerk": Persona(
         language="en",
