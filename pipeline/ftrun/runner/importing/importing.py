@@ -19,6 +19,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import digest, make_folder, refuse_links
 from ftrun.processes import worker_count
 from ftrun.redaction import hide, hide_in
+from ftrun.runner.importing.committing import Committer
 from ftrun.runner.importing.fetching import (
     JOURNAL,
     EditedError,
@@ -165,7 +166,10 @@ class _Import:
         self._runs = runs_folder(self._configs / "x.yaml", None)
         self._patience, self._begun = Patience(), time.monotonic()
         origin = str(source.identity.get("store") or digest(dict(source.identity))[:16])
-        self._store = Store(folder=self._data, journal=folder / JOURNAL, origin=origin)
+        self._commits = Committer[tuple[_Open, Recorded]](folder / JOURNAL)
+        self._store = Store(
+            folder=self._data, journal=folder / JOURNAL, origin=origin, note=self._commits.note
+        )
         self._result = ImportResult(folder=folder)
         self._open: dict[str, _Open] = {}  # by job id
         self._recording: deque[tuple[_Open, Future[Recorded]]] = deque()
@@ -282,16 +286,21 @@ class _Import:
         with ExitStack() as stack:
             if len(self._open) > ALONE and worker_count() > 1:
                 self._pool = stack.enter_context(WorkerPool(min(worker_count(), MOST_WORKERS)))
+            stack.enter_context(self._commits)
+            gone: OutOfReachError | None = None
             try:
                 if every:
                     fetcher.list_files()
                 self._fetch(fetcher, tasks, wanted)
             except OutOfReachError as error:
-                self._finish(self._recording)
-                for one in self._open.values():
-                    self._fail(one.job, error.code, str(error))
-                self._result.notes.append(error.problem.hint or "")
+                gone = error
             self._finish(self._recording)
+            self._commits.finish()
+            self._take_placed()
+            if gone is not None:
+                for one in self._open.values():
+                    self._fail(one.job, gone.code, str(gone))
+                self._result.notes.append(gone.problem.hint or "")
 
     def _tasks(self) -> tuple[list[Task], dict[Task, list[_Open]]]:
         """Return what is to be fetched, each thing once, in the order of the jobs; and for which jobs."""
@@ -355,14 +364,29 @@ class _Import:
         if self._pool is not None:
             self._recording.append((one, self._pool.submit(record, order)))
         else:
-            self._recorded(one, record(order))
+            self._place(one, record(order))
 
     def _finish(self, recording: deque[tuple[_Open, Future[Recorded]]], *, wait: bool = True) -> None:
         """Take the results of experiments that are written; `wait`: of all."""
         while recording and (wait or recording[0][1].done()):
             assert self._pool is not None
             one, future = recording.popleft()
-            self._recorded(one, self._pool.result(future))
+            self._place(one, self._pool.result(future))
+        self._take_placed()
+
+    def _place(self, one: _Open, recorded: Recorded) -> None:
+        """Let an experiment that is written get its name."""
+        if recorded.staged is None:
+            self._recorded(one, recorded)
+        else:
+            self._commits.place((one, recorded), recorded.staged, self._config(one))
+
+    def _take_placed(self) -> None:
+        """Take the experiments that have their names by now."""
+        for (one, recorded), error in self._commits.placed():
+            if error is not None:
+                recorded = Recorded(code=error.code, message=str(error))
+            self._recorded(one, recorded)
 
     def _recorded(self, one: _Open, recorded: Recorded) -> None:
         del self._open[one.job.id]
