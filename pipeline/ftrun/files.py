@@ -231,7 +231,7 @@ def file_lock(
 
 @contextlib.contextmanager
 def unsynced() -> Iterator[None]:
-    """Let no file that this thread writes in the block be fsynced: until `sync_all`, a power cut may take them.
+    """Let no file that this thread writes in the block be fsynced: a power cut before `sync_all` takes them.
 
     Only Linux waits for the disk there; elsewhere they are fsynced as always.
     """

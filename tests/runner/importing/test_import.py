@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from conftest import Ftrun
-from support.old_account import KEY, KEY_NAME
+from support.old_account import KEY, KEY_NAME, Answer, OldAccount, Request, refusal
 
 from .conftest import Open, Place
 
@@ -357,6 +357,21 @@ def test_a_file_that_never_comes_whole_fails_its_job_alone(
     assert [one["code"] for one in document["failed"]] == ["unreadable_answer"]
     assert "bytes instead of" in document["failed"][0]["message"]
     assert len(document["imported"]) == 1
+
+
+def test_a_server_without_a_list_of_files_will_do(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is asked for its size then."""
+    place = opened("hiroyuki", "copy")
+    expected = place.imported("--all")
+    shutil.rmtree(place.folder / "imported")
+    answer = type(place.account).answer
+
+    def without_list(self: OldAccount, request: Request) -> Answer:
+        return refusal(404, "no such list") if request.path == "/files" else answer(self, request)
+
+    monkeypatch.setattr(OldAccount, "answer", without_list)
+    assert place.imported("--all") == expected
+    assert place.account.requests["GET /files/ID"] > 0
 
 
 def test_a_server_that_dies_ends_the_import_with_what_there_is(
