@@ -108,9 +108,9 @@ def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, A
         context.experiment.target, (), None
     )  # loads the vocabulary, as checking the budget of a run does
     cpu, start = time.process_time(), time.monotonic()
-    with AnswerCosts(context, len(requests)) as costs:
+    with AnswerCosts(context, len(requests)) as costs, cache.open() as keep:
         for answered in Asking(context, costs).ask_all(requests):
-            cache.append(
+            keep(
                 [
                     Record(
                         prompt_id=request.sample,

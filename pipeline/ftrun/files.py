@@ -17,7 +17,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -301,20 +301,46 @@ def append_durably(path: Path, lines: bytes, *, mode: int = 0o644, drop_torn: bo
     A line that an earlier crash left incomplete gets its line break first, so that the new ones stay whole;
     with `drop_torn` it is removed.
     """
-    make_folder(path.parent)
-    created = not path.exists()
-    with named_errors(path), open_to_write(path, "ab+", mode=mode) as file:
-        size = file.seek(0, os.SEEK_END)
-        torn = size > 0 and (file.seek(size - 1), file.read(1))[1] != b"\n"
-        if torn and drop_torn:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            torn = False
-        file.write((b"\n" if torn else b"") + hide_in_bytes(lines))
-        file.flush()
-        os.fsync(file.fileno())
-    if created:
-        sync_folder(path.parent)
+    with appended_durably(path, mode=mode, drop_torn=drop_torn) as append:
+        append(lines)
+
+
+@contextlib.contextmanager
+def appended_durably(
+    path: Path, *, mode: int = 0o644, drop_torn: bool = False
+) -> Iterator[Callable[[bytes], None]]:
+    """Yield a function that does so any number of times: the file is looked at once, and stays open. Without
+    a line there is no file.
+    """
+    with contextlib.ExitStack() as stack:
+        opened: list[IO[bytes]] = []
+
+        def append(lines: bytes) -> None:
+            created = not opened and not path.exists()
+            with named_errors(path):
+                if not opened:
+                    make_folder(path.parent)
+                    opened.append(stack.enter_context(open_to_write(path, "ab+", mode=mode)))
+                    _end_torn_line(opened[0], drop=drop_torn)
+                opened[0].write(hide_in_bytes(lines))
+                opened[0].flush()
+                os.fsync(opened[0].fileno())
+            if created:
+                sync_folder(path.parent)
+
+        yield append
+
+
+def _end_torn_line(file: IO[bytes], *, drop: bool) -> None:
+    """Give a line that an earlier crash left incomplete its line break, or remove it."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0 or (file.seek(size - 1), file.read(1))[1] == b"\n":
+        return
+    if drop:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+    else:
+        file.write(b"\n")
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:

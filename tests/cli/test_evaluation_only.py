@@ -203,3 +203,13 @@ def test_a_paid_candidate_of_a_local_experiment_needs_consent(paid: Paid) -> Non
     assert paid.provider.answers == 0
     assert paid.json("run", config, "--yes")["status"] == "done"
     assert paid.provider.answers == 2
+
+
+@pytest.mark.parametrize("words", [["run"], ["plan"], ["eval"]])
+def test_a_file_of_targets_alone_says_what_it_is_for(ftrun: Ftrun, words: list[str]) -> None:
+    """It is valid as `--config` of other commands; whoever runs it learns that there is nothing to do."""
+    targets = "version: 1\nname: only\ntargets: {local: {provider: local, model: rehearsal}}\n"
+    (ftrun.folder / CONFIG).write_text(targets, encoding="utf-8")
+    error = ftrun.json(*words, CONFIG, code=2)["error"]
+    assert error["code"] == "targets_alone"
+    assert "`data`" in error["message"]

@@ -11,7 +11,7 @@ from ftrun.concurrency import StoppedError
 from ftrun.targets import pace
 from ftrun.targets.errors import ServiceError
 from ftrun.targets.limits import NO_LIMITS, RateLimit, RateLimits, duration, limits_of
-from ftrun.targets.pace import Pace, Turn
+from ftrun.targets.pace import Ending, Pace, Paces, Turn
 
 PATIENCE = 60.0  # seconds
 
@@ -234,3 +234,35 @@ def test_headers_are_read() -> None:
     found = limits_of(told)
     assert (found.requests, found.tokens) == (RateLimit(left=0, reset=0.12), RateLimit(left=None, reset=1.0))
     assert (found.pause, limits_of({}), NO_LIMITS.pause) == (0.12, NO_LIMITS, None)
+
+
+def test_who_shares_a_pace_ends_alone() -> None:
+    """The requests of one end, those of the other begin as soon as there is room."""
+    paced, ours, theirs, ended = Pace(1), Ending(), Ending(), list[str]()
+    (running,) = begin(paced, 1)
+
+    def ask(name: str, ending: Ending) -> None:
+        try:
+            paced.begin(Turn(ending=ending), 1)
+            ended.append(f"{name} began")
+        except StoppedError:
+            ended.append(f"{name} stopped")
+
+    threads = [
+        threading.Thread(target=ask, args=one, daemon=True) for one in (("ours", ours), ("theirs", theirs))
+    ]
+    for thread in threads:
+        thread.start()
+    paced.stop(ours)
+    threads[0].join(PATIENCE)
+    assert ended == ["ours stopped"]
+    paced.answered(NO_LIMITS)
+    threads[1].join(PATIENCE)
+    assert ended == ["ours stopped", "theirs began"] and running.lost == 0
+
+
+def test_one_pace_for_each_service() -> None:
+    """The first who asks makes it."""
+    paces = Paces()
+    first = paces.of("a", lambda: Pace(3))
+    assert paces.of("a", lambda: Pace(4)) is first and paces.of("b", lambda: Pace(4)).most == 4

@@ -14,12 +14,14 @@ from pathlib import Path
 import click
 
 import ftrun
-from ftrun.cli.options import json_option
+from ftrun.cli.command_lines import program
+from ftrun.cli.completion import ConfigPath
+from ftrun.cli.options import json_option, runs_dir_option
 from ftrun.cli.output import print_json
 from ftrun.engine.extras import ENGINE, LOCAL
 from ftrun.engine.models.number_format import choose, format_setting, kept_measurement
 from ftrun.engine.places import cache_home, engine_home
-from ftrun.errors import FtrunError
+from ftrun.errors import FtrunError, UsageError
 from ftrun.installation import install_extra, install_packages
 from ftrun.scoring.options import EVAL
 
@@ -39,9 +41,33 @@ class Finding:
 
 
 @click.command(name="doctor")
+@click.argument("configs", nargs=-1, type=ConfigPath(), metavar="[CONFIG]...")
+@click.option("--ci", is_flag=True, help="Check until when the experiments' models can be used, instead.")
+@click.option(
+    "--within",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="With --ci: warn of what ends within so many days (default: 90).",
+)
+@runs_dir_option
 @json_option
-def command(as_json: bool) -> int:
-    """Check this machine and say how to fix what is wrong. Exits with 1 if anything is."""
+def command(
+    configs: tuple[Path, ...], ci: bool, within: int | None, runs_dir: Path | None, as_json: bool
+) -> int:
+    """Check this machine and say how to fix what is wrong. Exits with 1 if anything is.
+
+    With --ci, check instead which models of the experiments (default: all in configs/ and imported/configs/)
+    are over or end soon, by the dates that ftrun knows. It asks no server, needs no key, and exits with 1 if
+    something is over.
+    """
+    if ci:
+        from ftrun.cli.doctor_ci import report_ends
+        from ftrun.cost.availability import SOON
+
+        return report_ends(configs, runs_dir, within=SOON if within is None else within, as_json=as_json)
+    if configs or within is not None or runs_dir is not None:
+        hint = f"To check experiments: {program()} doctor --ci"
+        raise UsageError("without --ci, doctor checks this machine only", code="usage", hint=hint)
     found = list(examine())
     if as_json:
         print_json({"ok": all(one.ok for one in found), "findings": [asdict(one) for one in found]})

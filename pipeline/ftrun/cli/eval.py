@@ -51,8 +51,10 @@ def command(
 ) -> int:
     """Ask and score what is missing, and say whether fine-tuning was worth it. Trains nothing."""
     from ftrun.runner import RunSettings, open_session
+    from ftrun.runner.session import refuse_targets_alone
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    refuse_targets_alone(session.experiment)
     reporter = Reporter(quiet=as_json)
     settings = RunSettings(
         yes=yes,

@@ -33,10 +33,12 @@ def command(
     from ftrun.cli.ls import print_entries
     from ftrun.runner.inventory import entries, fresh, unowned
 
-    with inventory_of(config, target, runs_dir, yes=yes) as (_session, service, known):
+    with inventory_of(config, target, runs_dir, yes=yes) as (session, service, known):
         if known.notes:  # nobody knows what a damaged state owns
             dry_run = True
-        listed = list(unowned(entries(service, "files", known), service.jobs(), known))
+        listed = list(
+            unowned(entries(service, "files", known, session.experiment.target), service.jobs(), known)
+        )
         young = fresh(listed)
         found = [entry for entry in listed if entry.id not in young]
         if not as_json:

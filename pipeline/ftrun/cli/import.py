@@ -19,7 +19,9 @@ from ftrun.errors import DecisionError, UsageError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner import Session
     from ftrun.runner.importing import FailedJob, ImportedJob, ImportResult, Source
+    from ftrun.targets import Service
 
 DEFAULT = Path("imported")
 EXAMPLE = "ftrun import --all --target openai, or: ftrun import --all --config configs/hiroyuki.yaml"
@@ -31,7 +33,6 @@ target: {target}
 targets:
   {target}: {{provider: {target}, model: {model}}}
 """
-NOTHING_ELSE = "eval={models: [base], general: true}"  # what makes an experiment of it
 
 
 @click.command(name="import")
@@ -53,6 +54,8 @@ NOTHING_ELSE = "eval={models: [base], general: true}"  # what makes an experimen
     metavar="DIR",
     help="The folder to import into.",
 )
+@click.option("--list", "listing", is_flag=True, help="Import nothing: list the tuned models and their ends.")
+@click.option("--markdown", is_flag=True, help="With --list: print the table as Markdown.")
 @click.option("--yes", is_flag=True, help="Agree that FILE's key is sent to FILE's server.")
 @json_option
 def command(
@@ -61,6 +64,8 @@ def command(
     config: Path | None,
     target: str | None,
     out: Path,
+    listing: bool,
+    markdown: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -68,12 +73,25 @@ def command(
 
     An imported experiment stands as done: running it does nothing. Importing again adds what is new. Nothing
     is created or paid at the provider. Without --config, --target may be a provider's name, such as openai.
+
+    With --list, print of every tuned model until when it answers, whether its data are still there and saved
+    here, and what training it again would cost at the other targets of FILE.
     """
     from ftrun.cli.interrupts import heed_signals
     from ftrun.cli.reporter import Reporter
     from ftrun.files import output_path
     from ftrun.runner.importing import import_jobs
 
+    if listing and not job_ids:
+        from ftrun.cli.import_list import print_account
+
+        heed_signals()
+        with _connected(config, target, yes=yes) as (session, service):
+            print_account(session, service, output_path(out), as_json=as_json, markdown=markdown)
+        return 0
+    if listing or markdown:
+        hint = "ftrun import --list --config FILE"
+        raise UsageError("--list lists all jobs, and --markdown belongs to it", code="usage", hint=hint)
     if bool(job_ids) == every:
         raise UsageError(
             "name the jobs to import, or import --all" if not every else "either JOB_IDs or --all, not both",
@@ -86,7 +104,8 @@ def command(
     def progress(done: int, of: int, seconds: float) -> None:
         reporter("imported", done=done, of=of, seconds=seconds)
 
-    with _source(config, target, yes=yes) as source:
+    with _connected(config, target, yes=yes) as connection:
+        source = _source(*connection)
         result = import_jobs(source, output_path(out), None if every else job_ids, progress=progress)
     reporter.end()
     if as_json:
@@ -97,17 +116,17 @@ def command(
 
 
 @contextmanager
-def _source(config: Path | None, target: str | None, *, yes: bool) -> Iterator[Source]:
+def _connected(config: Path | None, target: str | None, *, yes: bool) -> Iterator[tuple[Session, Service]]:
     """Yield where jobs are imported from, connected; nobody is asked anything before the user has agreed."""
     from ftrun.cli.connection import only_experiment
     from ftrun.experiment import providers
 
     if config is None and target in providers.table()["services"] | {"local": {}}:
         with tempfile.TemporaryDirectory() as folder:
-            yield from _connected(_of_provider(Path(folder), str(target)), str(target), yes=yes)
+            yield from _connection(_of_provider(Path(folder), str(target)), str(target), yes=yes)
     else:
         file = config if config is not None else only_experiment(target, example=EXAMPLE)
-        yield from _connected(file, target, yes=yes)
+        yield from _connection(file, target, yes=yes)
 
 
 def _of_provider(folder: Path, provider: str) -> Path:
@@ -128,31 +147,33 @@ def _of_provider(folder: Path, provider: str) -> Path:
     return file
 
 
-def _connected(config: Path, target: str | None, *, yes: bool) -> Iterator[Source]:
+def _connection(config: Path, target: str | None, *, yes: bool) -> Iterator[tuple[Session, Service]]:
     from ftrun.cli.connection import service_of
+    from ftrun.runner.session import locate_session
+
+    session = locate_session(config, target=target)
+    with _trusting(), service_of(session, yes=yes) as service:
+        yield session, service
+
+
+def _source(session: Session, service: Service) -> Source:
     from ftrun.experiment import read_document
     from ftrun.experiment.build import BUILT_IN_TARGETS
     from ftrun.runner.importing import Source
-    from ftrun.runner.session import locate_session
     from ftrun.targets import identity_of, is_local
     from ftrun.workflow.context import where_is
 
-    data = read_document(config).data
-    # a file may have nothing but targets
-    stub = () if data.keys() & {"data", "train", "eval"} else (NOTHING_ELSE,)
-    session = locate_session(config, target=target, overrides=stub)
     chosen = session.experiment.target
-    targets = data.get("targets") or BUILT_IN_TARGETS
-    with _trusting(), service_of(session, yes=yes) as service:
-        yield Source(
-            service=service,
-            target=chosen.name,
-            mapping=targets[chosen.name],
-            identity=identity_of(chosen),
-            local=is_local(chosen),
-            at_once=chosen.concurrency,
-            where=where_is(chosen),
-        )
+    targets = read_document(session.experiment.file).data.get("targets") or BUILT_IN_TARGETS
+    return Source(
+        service=service,
+        target=chosen.name,
+        mapping=targets[chosen.name],
+        identity=identity_of(chosen),
+        local=is_local(chosen),
+        at_once=chosen.concurrency,
+        where=where_is(chosen),
+    )
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,7 +40,8 @@ def command(
 
     with inventory_of(config, target, runs_dir) as (session, service, known):
         service.end_within(READING)
-        found = list(islice(entries(service, kind, known), limit + 1 if limit else None))
+        there = entries(service, kind, known, session.experiment.target)
+        found = list(islice(there, limit + 1 if limit else None))
     more = bool(limit) and len(found) > limit
     shown = found[:limit] if limit else found
     if as_json:
@@ -57,21 +58,31 @@ def command(
 
 
 def print_entries(shown: Sequence[InventoryEntry]) -> None:
-    """Print entries as a table."""
-    rows = [("id", "created", "description", "experiment"), *(_row(entry) for entry in shown)]
-    widths = [max(display_width(row[column]) for row in rows) for column in range(3)]
+    """Print entries as a table, with a column for their ends if any is known."""
+    rows = [("id", "created", "description", "experiment", "answers"), *(_row(entry) for entry in shown)]
+    columns = 5 if any(row[4] for row in rows[1:]) else 4
+    widths = [max(display_width(row[column]) for row in rows) for column in range(columns)]
     for row in rows if shown else []:
         cells = [cell + " " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[3]]).rstrip())
+        print("  ".join(cells).rstrip())
     if not shown:
         print("Nothing found.")
 
 
-def _row(entry: InventoryEntry) -> tuple[str, str, str, str]:
+def _row(entry: InventoryEntry) -> tuple[str, str, str, str, str]:
     made = datetime.fromtimestamp(entry.created_at).strftime("%Y-%m-%d %H:%M") if entry.created_at else "-"
     size = f"{entry.bytes:,} bytes" if entry.bytes is not None else None
-    ends = entry.facts.get("shutdown_date")
     parts = (entry.status, entry.name, size, entry.model, entry.facts.get("fine_tuned_model"))
-    what = " · ".join(str(part) for part in parts if part) + (f" until {ends}" if ends else "")
+    what = " · ".join(str(part) for part in parts if part)
     belongs = entry.owner or (f"({entry.made_by}, unknown to every state here)" if entry.made_by else "-")
-    return visible(entry.id), made, visible(what), visible(belongs)
+    return visible(entry.id), made, visible(what), visible(belongs), _end_words(entry.facts)
+
+
+def _end_words(facts: Mapping[str, Any]) -> str:
+    """Return until when a model answers, and which of the two sources says so; of others nothing."""
+    day, source = facts.get("ends"), facts.get("ends_source")
+    if day is None:
+        return ""
+    if source == "server":
+        return f"until {day} (server)"
+    return f"until {day} or later (table)" if facts["ends_not_before"] else f"until {day} (table)"

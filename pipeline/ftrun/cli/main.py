@@ -35,6 +35,8 @@ COMMANDS = {
     "events": "Show the events of the experiment's job.",
     "metrics": "Show the losses of the experiment's job, also while it runs, and its scores.",
     "import": "Turn jobs of a provider into experiments with their data, for git.",
+    "rescue": "Record what tuned models answer while they still do, for every later evaluation.",
+    "port": "Train an experiment on another target, and compare with the old model's answers.",
     "adopt": "Adopt an existing job as this experiment's job, instead of paying for a new one.",
     "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
     "wait": "Wait until the experiment's job ends.",

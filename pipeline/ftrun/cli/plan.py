@@ -6,7 +6,7 @@ Starts nothing and writes nothing, except the user's consent.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from ftrun.files import real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
+    from ftrun.cost.availability import Ends, Told
     from ftrun.experiment.model import Experiment
     from ftrun.runner import Plan, Session
     from ftrun.targets import Service
@@ -71,10 +72,12 @@ def plan_of(
     If nobody agrees to send a key to the server, nothing is sent, and the plan is made from the state.
     """
     from ftrun.runner import context_of, is_done, locate_session, preview, verify
+    from ftrun.runner.session import refuse_targets_alone
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
+    refuse_targets_alone(session.experiment)
     contacted = session.experiment.contacts_target
     # before the state is read: agreeing needs none
     refused = _refused(session, yes, ask) if contacted else []
@@ -84,18 +87,25 @@ def plan_of(
     reasons: list[str] = []
     asked = contacted and not session.other_store
     remote = reachable(session.experiment, reasons.append) if asked else None
-    notes = [*session.notes, *target_notes(session.experiment)]
+    notes = list(session.notes)
     if remote is None and contacted:
         notes.append(": ".join(["remote not checked", *(refused or reasons)[:1]]))
     elif remote is not None:
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
-        notes += [*_language_note(context), *_removed_note(context, remote), *_questions_note(context)]
+        ends, dated = _ends(context, remote)
+        notes += [
+            *dated,
+            *_language_note(context),
+            *_removed_note(context, remote),
+            *_questions_note(context),
+        ]
         try:
             plan = _ask(context, remote, notes)
             verify(context, plan)
-            return plan
+            notes = [*plan.notes, *_customers_note(session.experiment, plan)]
+            return replace(plan, notes=_without_repeats(notes), ends=ends)
         finally:
             if remote is not None:
                 remote.close()
@@ -115,13 +125,54 @@ def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> 
     return []
 
 
-def target_notes(experiment: Experiment) -> list[str]:
-    """Return what to know about the target today, each note with its fix."""
+def target_notes(experiment: Experiment, told: Told | None = None) -> list[str]:
+    """Return what to know about the target today, each note with its fix. `told`: what its server says of the
+    model.
+    """
     from ftrun.data import target_problems
 
     if not experiment.contacts_target:
         return []
-    return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment)]
+    return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment, told=told)]
+
+
+def _ends(context: Context, remote: Service | None) -> tuple[tuple[Ends, ...], list[str]]:
+    """Return until when the target's model and the tuned one can be used, and what to say of it: by the
+    server's word where it gives one, else by the table.
+    """
+    from ftrun.cost.availability import ends_of, today, warnings
+    from ftrun.paid.asking.questionnaire import tuned_model
+    from ftrun.targets.lifetimes import asked, told
+
+    experiment, target = context.experiment, context.experiment.target
+    if target.provider == "local" or not experiment.contacts_target:
+        return (), []
+    base = told(asked(remote, target, target.model) if remote is not None else None)
+    first, notes = ends_of(target, base), target_notes(experiment, base)
+    tuned = tuned_model(context)
+    if tuned is None:
+        return (first,), notes
+    own = told(asked(remote, target, tuned) if remote is not None else None, base)
+    second = ends_of(target, own, model=tuned, base=target.model)
+    if second.answers != first.answers:  # otherwise it is said already
+        notes += [message for _, message in warnings(replace(second, training=None), today())]
+    return (first, second), notes
+
+
+def _customers_note(experiment: Experiment, plan: Plan) -> list[str]:
+    """Return a note if the plan would train where only customers who trained there before still may."""
+    from ftrun.cost.availability import existing_customers_note
+
+    note = existing_customers_note(experiment.target)
+    trains = any((step.stage, step.action) == ("train", "run") for step in plan.steps)
+    return [note] if note and trains else []
+
+
+def _without_repeats(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes without those that another one repeats, with its fix."""
+    return tuple(
+        one for one in dict.fromkeys(notes) if not any(other.startswith(f"{one}. ") for other in notes)
+    )
 
 
 def _language_note(context: Context) -> list[str]:

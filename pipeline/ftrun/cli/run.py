@@ -57,15 +57,15 @@ def command(
     outcome = apply(session, RunSettings(**how, ask=asker(as_json)), Greeting(session, reporter))
     reporter.end()
     error = closing_error(session, outcome.error)
-    _notify(session, outcome, error)
+    notify_of(session, outcome, error)
     if as_json:
-        print_json(_document(session, outcome, error))
+        print_json(run_document(session, outcome, error))
     else:
-        _print_outcome(session, outcome, error)
+        print_outcome(session, outcome, error)
     return error.exit_code if error else 0
 
 
-def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+def notify_of(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
     """Send the experiment's notifications if the run waited and has ended, or needs a decision."""
     waited = outcome.stages.get("wait", {}).get("action") == "wait"
     if isinstance(error, (PendingError, InterruptError)) or not (waited or isinstance(error, DecisionError)):
@@ -73,7 +73,7 @@ def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> Non
     from ftrun.cli.notification import notify, notify_decision
 
     tell = notify if waited else notify_decision
-    for problem in tell(session.experiment, _document(session, outcome, error)):
+    for problem in tell(session.experiment, run_document(session, outcome, error)):
         print(f"warning: {problem}", file=sys.stderr)
 
 
@@ -128,7 +128,8 @@ def _status(error: FtrunError | None) -> str:
     return next((word for kind, word in kinds if isinstance(error, kind)), "failed")
 
 
-def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> dict[str, Any]:
+def run_document(session: Session, outcome: Outcome, error: FtrunError | None) -> dict[str, Any]:
+    """Return the document of `run --json`."""
     from ftrun.runner.present import present_job
 
     stages = session.state.stages
@@ -153,7 +154,10 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
     return {**document, **failure_document(error)} if error else document
 
 
-def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+def print_outcome(
+    session: Session, outcome: Outcome, error: FtrunError | None, *, elsewhere: bool = True
+) -> None:
+    """Print what a run found, and the next commands; `elsewhere`: one of them is to run on another target."""
     if error and not isinstance(error, GateError):
         print_problems(error)
         return
@@ -162,7 +166,7 @@ def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None)
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
         _print_evaluation(session)
-    _print_next(session)
+    _print_next(session, elsewhere=elsewhere)
     if error:
         print_problems(error)
 
@@ -197,7 +201,7 @@ def _print_removed(session: Session) -> None:
         print(f"note: {removed_note(context, *removed)}")
 
 
-def _print_next(session: Session) -> None:
+def _print_next(session: Session, *, elsewhere: bool) -> None:
     """Print the next commands, ready to be copied."""
     report = session.folder / "report.html"
     last = "wait" if session.experiment.trains else "evaluate"
@@ -213,7 +217,7 @@ def _print_next(session: Session) -> None:
     others = [
         other.name for other in session.experiment.targets if other.name != target and not other.rehearses
     ]
-    if session.experiment.contacts_target:
+    if session.experiment.contacts_target and elsewhere:
         lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:

@@ -1,19 +1,26 @@
-"""What today's date means for a target at OpenAI: models that shut down, jobs no longer taken, old prices.
+"""Until when a model can be trained and the models tuned from it answer: by a dated table, availability.json,
+or by the server's own word, which wins. That a price is old is said here, too.
 
-The dates are data (availability.json, prices.json) and change no result, so nothing here enters a
-fingerprint or the prepared files.
+The dates are data and change no result, so nothing here enters a fingerprint or the prepared files. A page
+that says "not before" is not taken for one that names the day.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from ftrun.cost.models import family
+from ftrun.cost.models import base_model, family
 from ftrun.cost.price_table import at_openai, price_of, price_table
 from ftrun.errors import Problem
+from ftrun.experiment import providers
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.experiment.target import Target
@@ -21,6 +28,15 @@ from ftrun.experiment.target import Target
 TABLE = Path(__file__).with_name("availability.json")
 SOON = 90  # days before a date from which on to warn
 OLD = 120  # days after which prices may have changed
+OTHER_CLOUDS = (".azure.us", ".azure.cn")  # Azure's for governments and China: the page is not about them
+SHUTDOWN, CLOSED = "model_shutdown", "jobs_closed"
+# what the table can't know, by service
+UNKNOWN = {
+    "openai": "The table doesn't know whether an account may still train at OpenAI: organizations that never "
+    "fine-tuned, or haven't used a tuned model for 60 days, are refused already.",
+    "azure": "The table doesn't know whether a resource may still train at Azure, which new customers can't "
+    "since October 2026, nor what a newer version of the page says.",
+}
 
 
 def today() -> date:
@@ -28,39 +44,240 @@ def today() -> date:
     return date.today()
 
 
-def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
-    """Yield warnings about the experiment's target as of `day` (default: today), without hints."""
-    if at_openai(experiment.target):
-        where = place_of(experiment, "targets", experiment.target.name, "model")
-        for code, message in _warnings(experiment.target, day or today()):
-            yield Problem(message, code=code, **where)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a server says of a model: when its training ends, when it stops answering, and whether that
+    includes the models tuned from it.
+    """
+
+    training: date | None = None
+    answers: date | None = None
+    with_tuned: bool = True
 
 
-def _warnings(target: Target, now: date) -> Iterator[tuple[str, str]]:
-    table = json.loads(TABLE.read_text("utf-8"))
-    model, known = target.model, f"as known on {table['date']}"
-    shutdown, jobs_until = table["shutdown"].get(family(model)), table["jobs_until"]
-    days = _days(now, shutdown) if shutdown else SOON + 1
-    left = _days(now, jobs_until)
-    if days <= 0:
-        yield "model_shutdown", f"{model} was shut down on {shutdown}, with its fine-tunes ({known})"
-    elif days <= SOON:
-        when = f"on {shutdown}, in {_counted(days)}"
-        yield "model_shutdown", f"{model} will be shut down {when}, with its fine-tunes ({known})"
-    if days > 0 and left <= 0:
-        yield "jobs_closed", f"OpenAI has taken no new fine-tuning jobs since {jobs_until} ({known})"
-    elif days > 0 and left <= SOON:
-        when = f"from {jobs_until}, in {_counted(left)}"
-        yield "jobs_closed", f"OpenAI takes no new fine-tuning jobs {when} ({known})"
-    priced = price_table()["date"]
-    age = -_days(now, priced)
-    if age > OLD and target.price is None and price_of(target) is not None:
-        yield "old_prices", f"the known price of {model} is from {priced}, {_counted(age)} ago"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The day from which something is over. `not_before`: the source only says that it isn't before then;
+    `words`: the source, as it is shown.
+    """
+
+    day: date
+    source: Literal["server", "table"]
+    words: str
+    not_before: bool = False
+
+    def days(self, now: date) -> int:
+        """Return the days that are left, 0 or less if it is over."""
+        return (self.day - now).days
 
 
-def _days(now: date, day: str) -> int:
-    return (date.fromisoformat(day) - now).days
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """When training of `model` ends and when it and what was tuned from it stop answering; None: unknown.
+
+    `base` is the model that it was tuned from, or itself. `service`: the title of the service that ends all
+    training, not only that of this model.
+    """
+
+    model: str
+    base: str
+    training: End | None = None
+    answers: End | None = None
+    service: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the dates with their sources, as in `--json`."""
+        return {
+            "model": self.model,
+            "ends": _day(self.answers),
+            "ends_source": self.answers and self.answers.source,
+            "ends_not_before": bool(self.answers and self.answers.not_before),
+            "training_ends": _day(self.training),
+            "training_ends_source": self.training and self.training.source,
+            "training_ends_not_before": bool(self.training and self.training.not_before),
+        }
 
 
-def _counted(days: int) -> str:
+def _day(end: End | None) -> str | None:
+    return None if end is None else end.day.isoformat()
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
+    return table
+
+
+def service_of(target: Target) -> str | None:
+    """Return whose dates hold for a target, a key of the table; None: nobody's that are known here."""
+    if at_openai(target):
+        return "openai"
+    host = urlsplit(target.base_url or "").hostname or ""
+    own = providers.own_hosts("AZURE_OPENAI_API_KEY") or ()
+    azure = target.provider == "azure" or any(fnmatch(host, pattern) for pattern in own)
+    return "azure" if azure and not host.endswith(OTHER_CLOUDS) else None
+
+
+def title_of(target: Target) -> str:
+    """Return the name of a target's service as it is shown."""
+    service = service_of(target)
+    return _table()[service]["title"] if service else (urlsplit(target.base_url or "").hostname or "local")
+
+
+def table_words(service: str) -> str:
+    """Return where the table's dates of a service are from."""
+    entry = _table()[service]
+    publisher, published = entry["publisher"], entry["published"]
+    return f"source: {publisher}'s page of {published}"
+
+
+def ends_of(
+    target: Target, told: Told | None = None, *, model: str | None = None, base: str | None = None
+) -> Ends:
+    """Return when `model` (default: the target's) ends there: as the server told, else as the table says.
+
+    `base`: the model that it was tuned from, where its name doesn't say it.
+    """
+    name = model or target.model
+    root = base_model(base or name)
+    known = _by_table(service_of(target), name, root)
+    if told is None:
+        return known
+    answers = told.answers if told.with_tuned or root != name else None
+    return replace(
+        known,
+        training=_by_server(told.training) or known.training,
+        answers=_by_server(answers) or known.answers,
+        service=None if told.training else known.service,
+    )
+
+
+def _by_server(day: date | None) -> End | None:
+    return None if day is None else End(day=day, source="server", words="source: the server")
+
+
+def _by_table(service: str | None, model: str, base: str) -> Ends:
+    if service is None:
+        return Ends(model=model, base=base)
+    entry, words = _table()[service], table_words(service)
+    found = entry["models"].get(family(base), {})
+
+    def end(text: str | None) -> End | None:
+        if text is None:
+            return None
+        day = date.fromisoformat(text)
+        return End(day=day, source="table", words=words, not_before=entry["not_before"])
+
+    return Ends(
+        model=model,
+        base=base,
+        training=end(found.get("training") or entry.get("training")),
+        answers=end(found.get("answers")),
+        service=None if "training" in found or "training" not in entry else entry["title"],
+    )
+
+
+def is_known(target: Target) -> bool:
+    """Return whether the table has the target's model at its service, and not only the service."""
+    service = service_of(target)
+    return service is not None and family(target.model) in _table()[service]["models"]
+
+
+def existing_customers_note(target: Target) -> str | None:
+    """Return what to know before training at a service that takes no new customers, None elsewhere."""
+    service = service_of(target)
+    if service is None or "new_customers" not in _table()[service] or not is_known(target):
+        return None
+    title, words = _table()[service]["title"], table_words(service)
+    return (
+        f"{title} lets only customers who trained there before still train {target.model} ({words}); if it "
+        "refuses, nothing is created or paid"
+    )
+
+
+def target_problems(
+    experiment: Experiment, day: date | None = None, told: Told | None = None
+) -> Iterator[Problem]:
+    """Yield warnings about the experiment's target as of `day` (default: today), without hints. `told`: what
+    its server says of the model.
+    """
+    target, now = experiment.target, day or today()
+    where = place_of(experiment, "targets", target.name, "model")
+    for code, message in (*warnings(ends_of(target, told), now), *_old_prices(target, now)):
+        yield Problem(message, code=code, **where)
+
+
+def warnings(ends: Ends, now: date, within: int = SOON) -> Iterator[tuple[str, str]]:
+    """Yield code and message for what is over, or will be within so many days."""
+    answers, training = ends.answers, ends.training
+    if answers is not None and answers.days(now) <= within:
+        yield SHUTDOWN, shutdown_message(ends, answers, now)
+    gone = answers is not None and answers.days(now) <= 0
+    if training is not None and training.days(now) <= within and not gone:
+        yield CLOSED, training_message(ends, training, now)
+
+
+def shutdown_message(ends: Ends, end: End, now: date) -> str:
+    """Return that, or when, a model stops answering."""
+    model, day, words, left = ends.model, end.day, end.words, counted(end.days(now))
+    over = end.days(now) <= 0
+    if ends.base != model:
+        if end.not_before:
+            return (
+                f"the tuned model {model} may have been shut down since {day}, not before ({words})"
+                if over
+                else f"the tuned model {model} may be shut down from {day}, in {left}, not before ({words})"
+            )
+        return (
+            f"the tuned model {model} was shut down on {day} ({words})"
+            if over
+            else f"the tuned model {model} will be shut down on {day}, in {left} ({words})"
+        )
+    if end.not_before:
+        return (
+            f"models tuned from {model} may have been shut down since {day}, not before ({words})"
+            if over
+            else f"models tuned from {model} may be shut down from {day} on, in {left}, not before ({words})"
+        )
+    return (
+        f"{model} was shut down on {day}, with the models tuned from it ({words})"
+        if over
+        else f"{model} and the models tuned from it will be shut down on {day}, in {left} ({words})"
+    )
+
+
+def training_message(ends: Ends, end: End, now: date) -> str:
+    """Return that, or when, a model can no longer be trained."""
+    model, day, words, left = ends.base, end.day, end.words, counted(end.days(now))
+    over, service = end.days(now) <= 0, ends.service
+    if service is not None:
+        return (
+            f"{service} has taken no new fine-tuning jobs since {day} ({words})"
+            if over
+            else f"{service} takes no new fine-tuning jobs from {day} on, in {left} ({words})"
+        )
+    if end.not_before:
+        return (
+            f"training {model} may have ended since {day}, not before ({words})"
+            if over
+            else f"training {model} may end from {day} on, in {left}, not before ({words})"
+        )
+    return (
+        f"training {model} ended on {day} ({words})"
+        if over
+        else f"training {model} ends on {day}, in {left} ({words})"
+    )
+
+
+def _old_prices(target: Target, now: date) -> Iterator[tuple[str, str]]:
+    if not at_openai(target) or target.price is not None or price_of(target) is None:
+        return
+    model, priced = target.model, price_table()["date"]
+    age = (now - date.fromisoformat(priced)).days
+    if age > OLD:
+        yield "old_prices", f"the known price of {model} is from {priced}, {counted(age)} ago"
+
+
+def counted(days: int) -> str:
+    """Return a number of days in words."""
     return f"{days} day{'' if days == 1 else 's'}"

@@ -8,6 +8,8 @@ from typing import Any
 from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
 
+OVER_BUDGET = "Raise `budget.usd`, or train on fewer examples or epochs."
+
 
 def consent(
     estimate: Mapping[str, Any],
@@ -17,7 +19,7 @@ def consent(
     spent: float = 0.0,
     yes: bool,
     ask: Callable[[str], bool] | None,
-    over_budget_hint: str = "Raise `budget.usd`, or train on fewer examples or epochs.",
+    over_budget_hint: str = OVER_BUDGET,
 ) -> None:
     """Return if `estimate` (usd, yen_per_usd, unknown) may be spent at `target`; otherwise DecisionError.
 

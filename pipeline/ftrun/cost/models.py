@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ftrun.experiment.target import Target
 
 SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")  # gpt-4.1-mini-2025-04-14, gpt-3.5-turbo-0125
+TUNED_AT_AZURE = re.compile(r"((?:gpt-|o\d)[\w.-]*?)[.-]ft(?:-[\w.:-]+)?")
 USUAL_LIMIT = 65_536  # tokens per example
 LIMITS = {"gpt-3.5-turbo-0613": 4_096, "gpt-3.5-turbo": 16_385}
 LOCAL_LIMITS = {"smollm2-135m-instruct": 8_192, "gemma-3-270m": 32_768}
@@ -23,8 +24,13 @@ class Encoding(NamedTuple):
 
 
 def base_model(model: str) -> str:
-    """Return the model that a fine-tuned one (`ft:BASE:org:suffix:id`) was made from, else `model`."""
-    return model.split(":")[1] if model.startswith("ft:") and model.count(":") > 1 else model
+    """Return the model that a fine-tuned one was made from, else `model`: `ft:BASE:org:suffix:id`, at Azure
+    `BASE.ft-id-suffix` or a deployment that is called `BASE-ft-id`.
+    """
+    if model.startswith("ft:"):
+        return model.split(":")[1] if model.count(":") > 1 else model
+    found = TUNED_AT_AZURE.fullmatch(model)
+    return found[1] if found else model
 
 
 def family(model: str) -> str:

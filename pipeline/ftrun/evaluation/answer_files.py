@@ -8,11 +8,12 @@ rerun, or when a question was removed and added again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ftrun.evaluation.answers import Record
-from ftrun.files import append_durably, write_atomic
+from ftrun.files import appended_durably, write_atomic
 from ftrun.redaction import hide
 
 ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
@@ -37,10 +38,21 @@ class AnswerCache:
     def _add(self, records: Iterable[Record]) -> None:
         self.records.update((record.cache_key, record) for record in records)
 
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Sequence[Record]], None]]:
+        """Yield `append`, which keeps the file open between two calls."""
+        with appended_durably(self._path) as write:
+
+            def append(records: Sequence[Record]) -> None:
+                write(b"".join(map(line_of, records)))
+                self._add(records)
+
+            yield append
+
     def append(self, records: Sequence[Record]) -> None:
         """Add records durably: when this returns they survive a power cut."""
-        append_durably(self._path, b"".join(map(line_of, records)))
-        self._add(records)
+        with self.open() as append:
+            append(records)
 
 
 def read_records(path: Path) -> tuple[Record, ...]:

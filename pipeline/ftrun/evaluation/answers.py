@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 from ftrun.files import digest
@@ -53,7 +53,8 @@ class Request:
 class CandidateReply:
     """What came back: the text, the tokens billed, how long it took in seconds (where many are asked at once,
     with the wait for the others), which sampling parameters the server refuses, with what was sent instead
-    (None: nothing), and who refused to answer, if anyone did.
+    (None: nothing), and who refused to answer, if anyone did. `at` is when it came (ISO 8601);
+    `finish_reason` and `system_fingerprint` are the server's words.
     """
 
     text: str
@@ -62,6 +63,9 @@ class CandidateReply:
     changes: Mapping[str, str | None] = field(default_factory=dict)
     refusal: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    finish_reason: str | None = None
+    system_fingerprint: str | None = None
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,8 @@ class Record:
     what was sent instead if the server refused that, `failures` which expectations it failed.
 
     `scores` maps a scorer to {"value": …, "explanation": …}. `set`, `tags` and `cluster` are the sample's;
-    `repeat` numbers several answers to one question, from 0.
+    `repeat` numbers several answers to one question, from 0. The last three are as in the reply; None where
+    an earlier version wrote the line.
     """
 
     prompt_id: str
@@ -94,10 +99,13 @@ class Record:
     tags: tuple[str, ...] = ()
     cluster: str | None = None
     repeat: int = 0
+    finish_reason: str | None = None
+    system_fingerprint: str | None = None
+    at: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
-        values = asdict(self)
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         for name, default in LEFT_OUT.items():  # lines without any have no key, for earlier versions too
             if values[name] == default:
                 del values[name]
@@ -124,6 +132,7 @@ class Record:
         """Return whether every value has its type: the line may have been edited or merged by hand."""
         texts = (self.prompt_id, self.candidate, self.model, self.answer, self.cache_key, *self.failures)
         roles = [one["role"] for one in self.messages]
+        told = (self.finish_reason, self.system_fingerprint, self.at)
         return (
             all(isinstance(text, str) for text in (*texts, *roles))
             and all(value is None or isinstance(value, bool) for value in (self.passed, self.recall))
@@ -136,6 +145,7 @@ class Record:
             and all(isinstance(tag, str) for tag in self.tags)
             and isinstance(self.cluster, str | None)
             and isinstance(self.repeat, int)
+            and all(isinstance(one, str | None) for one in told)
             and all(isinstance(one, Mapping) for one in (*self.tool_calls, *self.scores.values()))
         )
 
@@ -151,6 +161,9 @@ LEFT_OUT: Mapping[str, Any] = {
     "tags": (),
     "cluster": None,
     "repeat": 0,
+    "finish_reason": None,
+    "system_fingerprint": None,
+    "at": None,
 }
 Answered = Sequence[tuple[Request, CandidateReply]]
 # yields requests with their replies as they come, in any order; raises what the run should stop with
@@ -220,6 +233,9 @@ def _reply_of(record: Record) -> CandidateReply:
         changes=record.changes,
         refusal=record.refusal,
         tool_calls=record.tool_calls,
+        finish_reason=record.finish_reason,
+        system_fingerprint=record.system_fingerprint,
+        at=record.at,
     )
 
 
@@ -238,6 +254,9 @@ def _record(sample: Sample, request: Request, reply: CandidateReply) -> Record:
         refusal=reply.refusal,
         tool_calls=tuple(reply.tool_calls),
         repeat=request.repeat,
+        finish_reason=reply.finish_reason,
+        system_fingerprint=reply.system_fingerprint,
+        at=reply.at,
         **facts_of(sample),
     )
 

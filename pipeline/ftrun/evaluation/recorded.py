@@ -13,6 +13,7 @@ from typing import Any
 
 from ftrun.errors import DataError, Problem, UserError
 from ftrun.evaluation.answers import Record, facts_of, whole_text
+from ftrun.evaluation.rescued_files import is_changed, manifest_of
 from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 from ftrun.scoring.types import Message, Sample
@@ -40,7 +41,7 @@ class Recorded:
     """The answers of one candidate: those to present questions, and the ids of what is missing and extra.
 
     `model` is who answered, None where the file doesn't say. `taken`: whose answers they are, where the file
-    has several candidates' and none of this name.
+    has several candidates' and none of this name. `changed`: it is not what `ftrun rescue` recorded.
     """
 
     name: str
@@ -50,12 +51,15 @@ class Recorded:
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     taken: str | None = None
+    changed: bool = False
 
     def notes(self) -> Iterator[str]:
         """Yield what to know of them; missing ones are counted elsewhere."""
         file = shown_path(self.file)
         if self.taken is not None:
             yield f"{self.name}: {file} has answers of several candidates; those of {self.taken} are used"
+        if self.changed:
+            yield f"{self.name}: {file} was changed after it was recorded: its checksum doesn't fit"
         if self.extra:
             one = len(self.extra) == 1
             yield (
@@ -83,7 +87,8 @@ def read_recorded(name: str, file: Path, samples: Sequence[Sample]) -> Recorded:
         model=models.pop() if len(models) == 1 else None,
         missing=tuple(one for one in asked if one not in answered),
         extra=tuple(dict.fromkeys(line.prompt_id for line in lines if line.prompt_id not in asked)),
-        taken=taken,
+        taken=None if manifest_of(file) else taken,  # `ftrun rescue` records tuned and base
+        changed=is_changed(file),
     )
 
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 SCHEMA = "experiment.schema.json"
 
 
-def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Read an experiment file, what it extends, its template files and the --set `overrides`.
+def read_document(path: Path, overrides: Sequence[str] = (), *, questions: Sequence[Path] = ()) -> Document:
+    """Read an experiment file, what it extends, its template files and the --set `overrides`. `questions` are
+    files that a person named, which are added to `eval.prompts`.
 
     ConfigError carries file, line and column of everything that can't be read. Nothing is validated yet.
     """
     from ftrun.experiment.document import read
 
-    return read(path, overrides)
+    return read(path, overrides, questions)
 
 
 def build_experiment(document: Document, target: str | None = None, *, validated: bool = False) -> Experiment:

@@ -105,14 +105,19 @@ def project_folder(config: Path) -> Path:
     return folder.parent if folder.name == "configs" else folder
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Read an experiment file and everything it refers to; ConfigError has the places of all problems."""
+def read(path: Path, overrides: Sequence[str] = (), questions_named: Sequence[Path] = ()) -> Document:
+    """Read an experiment file and everything it refers to; ConfigError has the places of all problems.
+
+    `questions_named` are files of questions that a person named: they may be anywhere.
+    """
     path = absolute(path)
     refuse_data(path)
-    reader = _Reader(path)
+    reader = _Reader(path, allowed=tuple(map(absolute, questions_named)))
     root = reader.read_yaml(path, ())
     for override in overrides:
         sets.apply(root, override)
+    for file in reader.allowed:
+        _add_questions(root, file)
     templates = reader.read_templates(root)
     tools = reader.read_tools(root)
     questions = QuestionReader(
@@ -147,8 +152,8 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
 class _Reader:
     """Read the files of one experiment and remember every byte for the digest."""
 
-    def __init__(self, config: Path) -> None:
-        self.config = config
+    def __init__(self, config: Path, *, allowed: Sequence[Path] = ()) -> None:
+        self.config, self.allowed = config, allowed
         self.contents: dict[Path, bytes] = {}
         self.yaml_texts: dict[Path, str] = {}
         self.schema_files: dict[KeyPath, Path] = {}
@@ -291,6 +296,8 @@ class _Reader:
         """Return why `file` may not be read: only regular files in the project, no links out of it."""
         if not _is_file(file):
             return f"there is no file {shown_path(file)}"
+        if file in self.allowed:
+            return None
         roots = {project_folder(self.config).resolve(), sets.base_folder(node, self.config).resolve()}
         if not any(file.resolve().is_relative_to(root) for root in roots):
             return f"{shown_path(file)} is outside the experiment's folder"
@@ -305,6 +312,23 @@ class _Reader:
             _feed(total, os.path.relpath(path, self.config.parent).encode("utf-8", "surrogateescape"))
             _feed(total, content)
         return total.hexdigest()
+
+
+def _add_questions(root: Node, file: Path) -> None:
+    """Add a file of questions to `eval.prompts`, as if the experiment file named it."""
+    node = root
+    for key, empty in (("eval", dict[str, Node]()), ("prompts", list[Node]())):
+        if not isinstance(node.value, dict):
+            return  # which is reported
+        node = node.value.setdefault(key, _of_nobody(empty))
+        if node.value is None:
+            node.value = empty
+    if isinstance(node.value, list):
+        node.value.append(_of_nobody({"path": _of_nobody(str(file))}))
+
+
+def _of_nobody(value: Any) -> Node:
+    return Node(value, file=None, line=1, column=1)
 
 
 def _is_file(path: Path) -> bool:

@@ -89,7 +89,7 @@ def starting_model(context: Context) -> str | None:
     name, state = _name_and_state(context, other)
     target = context.experiment.target.name
     found = store_at(state, context.folder.parent.parent / name / target, name, target).load()
-    model = _last_model(found) if found is not None else None
+    model = last_model(found) if found is not None else None
     if found is None or model is None:
         raise _problem(
             context,
@@ -102,7 +102,7 @@ def starting_model(context: Context) -> str | None:
     return str(model)
 
 
-def _last_model(state: State) -> str | None:
+def last_model(state: State) -> str | None:
     """Return the model that an experiment has now or, where its last job failed or is running, had before."""
     waited = state.stages.get("wait")
     if waited is not None and waited.result.get("fine_tuned_model"):

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.cost.candidates import other_targets
-from ftrun.cost.consent import consent
+from ftrun.cost.consent import OVER_BUDGET, consent
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan, verify
-from ftrun.runner.session import Session
+from ftrun.runner.session import Session, refuse_targets_alone
 from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, stages_of
 from ftrun.state import StageRecord
@@ -74,6 +74,7 @@ def locked_context(session: Session, settings: RunSettings, emit: Emit) -> Itera
 def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
     """Do what must be done; the outcome holds the error that ended it, if one did."""
     outcome = Outcome()
+    refuse_targets_alone(session.experiment)
     remember_valid(session.digest)
     context = context_of(session, emit, settings)
     known = session.store.exists() and not session.other_store
@@ -235,7 +236,14 @@ def _approve(plan: Plan, context: Context) -> None:
     approve(context, plan.estimate or {}, running, paid=plan.paid)
 
 
-def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[str], *, paid: bool) -> None:
+def approve(
+    context: Context,
+    estimate: Mapping[str, Any],
+    running: frozenset[str],
+    *,
+    paid: bool,
+    over_budget_hint: str = OVER_BUDGET,
+) -> None:
     """Go ahead with these stages if a person or the budget agrees to their cost."""
     settings, remote = context.settings, paid and not context.free
     if remote:
@@ -252,6 +260,7 @@ def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[st
             spent=context.spent,
             yes=settings.yes,
             ask=settings.ask,
+            over_budget_hint=over_budget_hint,
         )
     context.approval = Approval(stages=running, estimate=estimate)
     if remote:

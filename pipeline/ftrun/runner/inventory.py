@@ -7,14 +7,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ftrun.cost.availability import Ends, ends_of
+from ftrun.cost.models import base_model
 from ftrun.errors import FtrunError
+from ftrun.experiment.target import Target
 from ftrun.state import State, StateStore
 from ftrun.state.notes import file_notes
 from ftrun.targets import Job, RemoteFile, RemoteModel, Service, same_account
+from ftrun.targets.lifetimes import told
 
 OUR_FILE = re.compile(r"(?P<name>[a-z0-9._-]{1,64})-(?:train|validation)-[0-9a-f]{16,64}\.jsonl")
 SPEC = "ftrun_spec"
@@ -88,7 +92,7 @@ def owners(runs: Path, identity: Mapping[str, Any]) -> Owners:
     return found
 
 
-def entries(service: Service, kind: str, known: Owners) -> Iterator[InventoryEntry]:
+def entries(service: Service, kind: str, known: Owners, target: Target) -> Iterator[InventoryEntry]:
     """Yield what the target has of `kind`: files, jobs or models."""
     if kind == "files":
         yield from (file_entry(file, known) for file in service.files())
@@ -96,7 +100,11 @@ def entries(service: Service, kind: str, known: Owners) -> Iterator[InventoryEnt
         yield from (job_entry(job, known) for job in service.jobs())
     else:
         tuned = {job.fine_tuned_model: job for job in service.jobs() if job.fine_tuned_model}
-        yield from (model_entry(model, tuned.get(model.id), known) for model in service.models())
+        listed = service.models()
+        by_id = {model.id: model for model in listed}
+        for model in listed:
+            job = tuned.get(model.id)
+            yield model_entry(model, job, known, model_ends(target, model, job, by_id))
 
 
 def file_entry(file: RemoteFile, known: Owners) -> InventoryEntry:
@@ -130,7 +138,22 @@ def job_entry(job: Job, known: Owners) -> InventoryEntry:
     )
 
 
-def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> InventoryEntry:
+def model_ends(
+    target: Target, model: RemoteModel | None, job: Job | None, listed: Mapping[str, RemoteModel]
+) -> Ends:
+    """Return when a model of the target ends: one that is listed, or what a job made, which may not be. What
+    is `listed` says it of the model that it was tuned from, too.
+    """
+    name = model.id if model is not None else str(job and job.fine_tuned_model)
+    base = job.model if job is not None else base_model(name)
+    if base == name:
+        return ends_of(target, replace(told(model), with_tuned=True), model=name)
+    return ends_of(target, told(model, told(listed.get(base))), model=name, base=base)
+
+
+def model_entry(
+    model: RemoteModel, job: Job | None, known: Owners, ends: Ends | None = None
+) -> InventoryEntry:
     """Return the entry of a model; `job` is the one that made it."""
     owner = known.of.get(model.id) or (_owner(job, known) if job else None)
     return InventoryEntry(
@@ -142,9 +165,14 @@ def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> Inventory
         facts={
             "owned_by": model.owned_by,
             "shutdown_date": model.shutdown_date,
+            **({} if ends is None else _facts(ends)),
             "tuned": job is not None or model.id.startswith("ft:"),
         },
     )
+
+
+def _facts(ends: Ends) -> dict[str, Any]:
+    return {name: value for name, value in ends.as_dict().items() if name != "model"}
 
 
 def _owner(job: Job, known: Owners) -> str | None:

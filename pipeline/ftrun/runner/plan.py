@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftrun.cost.availability import Ends
 from ftrun.stages import stages_of
 from ftrun.targets import Service
 from ftrun.workflow.context import Context
@@ -41,13 +42,16 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps of all stages, in their order, and what they would cost."""
+    """The steps of all stages, in their order, and what they would cost. `ends`: until when the target's
+    model and the tuned one can be trained and answer, as far as that is known.
+    """
 
     experiment: str
     target: str
     steps: tuple[PlanStep, ...]
     estimate: dict[str, Any] | None
     notes: tuple[str, ...] = ()
+    ends: tuple[Ends, ...] = ()
 
     @property
     def idle(self) -> bool:
@@ -71,6 +75,7 @@ class Plan:
             "steps": [step.as_dict() for step in self.steps],
             "estimate": self.estimate,
             "notes": list(self.notes),
+            "ends": [one.as_dict() for one in self.ends],
         }
 
 

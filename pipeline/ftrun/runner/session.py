@@ -72,19 +72,31 @@ class Session:
 
 
 def open_session(
-    config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
+    config: Path,
+    *,
+    target: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path | None = None,
+    questions: Sequence[Path] = (),
 ) -> Session:
     """Load the experiment and its state; ConfigError or DecisionError. Writes nothing."""
-    session = locate_session(config, target=target, overrides=overrides, runs=runs)
+    session = locate_session(config, target=target, overrides=overrides, runs=runs, questions=questions)
     session.reload()
     return session
 
 
 def locate_session(
-    config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
+    config: Path,
+    *,
+    target: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path | None = None,
+    questions: Sequence[Path] = (),
 ) -> Session:
-    """Load the experiment and locate its state, without reading it: it may be damaged."""
-    document = read_document(config, overrides)
+    """Load the experiment and locate its state, without reading it: it may be damaged. `questions` are files
+    that are added to its `eval.prompts`.
+    """
+    document = read_document(config, overrides, questions=questions)
     folder = runs_folder(config, runs)
     for name in OF_ALL:
         refuse_file(folder / name)
@@ -128,6 +140,18 @@ def no_data(experiment: Experiment) -> UsageError:
         f"{experiment.name} has no `data`: it trains nothing and only evaluates",
         code="no_data",
         hint=f"To evaluate: ftrun eval {shlex.quote(shown_path(experiment.file))}",
+    )
+
+
+def refuse_targets_alone(experiment: Experiment) -> None:
+    """Raise UsageError for a file that only names targets: it is for `--config` of other commands."""
+    if experiment.trains or ("eval",) in experiment.places:
+        return
+    raise UsageError(
+        f"{shown_path(experiment.file)} only names targets: it has neither `data` nor `eval`, so there is "
+        "nothing to do",
+        code="targets_alone",
+        hint="Use it as `--config FILE` of `ftrun import` and `ftrun port`, or add `data` and `prompt`.",
     )
 
 

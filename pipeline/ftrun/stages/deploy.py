@@ -31,6 +31,7 @@ class DeployStage(Stage):
     """Deploys the tuned model."""
 
     name = STAGE
+    around_asking = "before"
 
     def applies(self, context: Context) -> bool:
         """Return whether a model must be deployed here before it answers."""

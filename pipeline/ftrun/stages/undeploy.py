@@ -16,6 +16,7 @@ class UndeployStage(Stage):
     """Removes the deployment."""
 
     name = "undeploy"
+    around_asking = "after"
 
     def applies(self, context: Context) -> bool:
         """Return whether a model must be deployed here before it answers."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 from ftrun.concurrency import StoppedError
 from ftrun.targets.errors import ServiceError
@@ -31,9 +32,19 @@ WAITS = ("rate_limited", "queue_full")  # codes of refusals that pass by waiting
 
 
 @dataclass(slots=True, kw_only=True)
-class Turn:
-    """A request's turn: when it began, among how many, and how often it was refused and lost so far."""
+class Ending:
+    """Whether one of those that share a pace asks nothing more."""
 
+    stopped: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """A request's turn: when it began, among how many, and how often it was refused and lost so far. `ending`
+    is that of whoever asks.
+    """
+
+    ending: Ending = field(default_factory=Ending)
     began: float = 0.0
     among: int = 0
     refused: int = 0
@@ -69,13 +80,13 @@ class Pace:
     def begin(self, turn: Turn, tokens: int) -> None:
         """Return when a request of about so many tokens may begin; StoppedError after `stop`."""
         with self._changed:
-            while not self._stopped:
+            while not self._stopped and not turn.ending.stopped:
                 now = time.monotonic()
                 until = self._blocked_until(tokens)
                 if self._running < self.number and until <= now:
                     break
                 self._changed.wait(until - now if until > now else None)
-            if self._stopped:
+            if self._stopped or turn.ending.stopped:
                 raise StoppedError
             self._running += 1
             self._most_running = max(self._most_running, self._running)
@@ -83,11 +94,11 @@ class Pace:
             self._take("requests", 1)
             self._take("tokens", tokens)
 
-    def rest(self, seconds: float) -> None:
+    def rest(self, seconds: float, ending: Ending | None = None) -> None:
         """Return after `seconds`, or when nothing more is asked."""
-        until = time.monotonic() + seconds
+        until, ending = time.monotonic() + seconds, ending or Ending()
         with self._changed:
-            while not self._stopped and (left := until - time.monotonic()) > 0:
+            while not (self._stopped or ending.stopped) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
 
     def skipped(self) -> None:
@@ -95,10 +106,13 @@ class Pace:
         with self._changed:
             self._ended()
 
-    def stop(self) -> None:
-        """Let no further request begin."""
+    def stop(self, ending: Ending | None = None) -> None:
+        """Let no further request begin, or none of those who have this `ending`."""
         with self._changed:
-            self._stopped = True
+            if ending is None:
+                self._stopped = True
+            else:
+                ending.stopped = True
             self._changed.notify_all()
 
     def answered(self, limits: RateLimits) -> None:
@@ -190,6 +204,20 @@ class Pace:
             if left < needed and (self._running or left == 0):
                 until = max(until, reset)
         return until
+
+
+class Paces:
+    """The paces that several askers share, one per service."""
+
+    def __init__(self) -> None:
+        self._lock, self._paces = threading.Lock(), dict[Hashable, Pace]()
+
+    def of(self, service: Hashable, make: Callable[[], Pace]) -> Pace:
+        """Return the pace of that service; the first who asks makes it."""
+        with self._lock:
+            if service not in self._paces:
+                self._paces[service] = make()
+            return self._paces[service]
 
 
 def _growing(tries: int) -> float:

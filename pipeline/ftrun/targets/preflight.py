@@ -6,20 +6,18 @@ Only reads. Whether an account may train is known to the server alone, which say
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ftrun.cost import availability
+from ftrun.cost.availability import SHUTDOWN, SOON, End, ends_of, shutdown_message, training_message
 from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.targets.errors import get_or_none
 from ftrun.targets.job_refusals import elsewhere, models_command
-from ftrun.targets.matching import is_snapshot
+from ftrun.targets.lifetimes import NOT_TOLD, find_model, told
 from ftrun.targets.service import RemoteModel, Service
 
-# error codes of servers that give no list of their models
-NOT_TOLD = ("not_found", "forbidden", "refused", "unreadable_answer")
 DROPPED = {
     "suffix": "takes no suffix: the model's name will not have it",
     "seed": "takes no seed: two trainings may differ",
@@ -66,7 +64,7 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
     if experiment.target.capabilities.get("models") == "missing":
         return []
     try:
-        found = _find(service, model)
+        found = find_model(service, model)
     except FtrunError as error:
         if error.code not in NOT_TOLD:
             raise
@@ -84,36 +82,31 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
     )
 
 
-def _find(service: Service, model: str) -> RemoteModel | Sequence[str]:
-    """Return the model, else the names of all models; a snapshot counts as its alias."""
-    found = get_or_none(service.model, model)
-    if found is not None:
-        return found
-    all_there_are = service.models()
-    snapshots = [one for one in all_there_are if is_snapshot(model, one.id)]
-    return snapshots[-1] if snapshots else [one.id for one in all_there_are]
-
-
 def _lifetime(experiment: Experiment, model: RemoteModel) -> list[str]:
-    today = datetime.now(UTC).date()
+    today = availability.today()
     if model.fine_tunable is False:
         raise _model_problem(experiment, f"{model.id} can't be fine-tuned on this server")
     if model.training_ends is not None and model.training_ends < datetime.now(UTC).timestamp():
         raise _model_problem(experiment, f"{model.id} can no longer be fine-tuned on this server")
-    ends = _date(model.shutdown_date)
-    if ends is None:
-        return []
-    if ends <= today:
-        raise _model_problem(experiment, f"{model.id} was shut down on {ends}", code="model_shutdown")
-    days = (ends - today).days
-    return [f"{model.id} and models tuned from it will be shut down on {ends}, in {days} days"]
+    ends, known = (
+        ends_of(experiment.target, told(model), model=model.id),
+        ends_of(experiment.target, model=model.id),
+    )
+    answers, training, notes = ends.answers, ends.training, []
+    if answers is not None and answers.source == "server":
+        if answers.day <= today:
+            raise _model_problem(experiment, f"{model.id} was shut down on {answers.day}", code=SHUTDOWN)
+        if not _is_said(known.answers, answers, today):
+            notes.append(shutdown_message(ends, answers, today))
+    soon = training is not None and training.source == "server" and training.days(today) <= SOON
+    if training is not None and soon and not _is_said(known.training, training, today):
+        notes.append(training_message(ends, training, today))
+    return notes
 
 
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat((text or "")[:10])
-    except ValueError:
-        return None
+def _is_said(known: End | None, told: End, today: date) -> bool:
+    """Return whether the warnings that need no server have said the same."""
+    return known is not None and known.day == told.day and known.days(today) <= SOON
 
 
 def _model_problem(

@@ -57,8 +57,9 @@ class RemoteUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
-    """A model on the server. `shutdown_date` is the server's text, `training_ends` in Unix seconds;
-    `fine_tunable` None: the server doesn't say.
+    """A model on the server. `shutdown_date` is the server's text (OpenAI's), after which models tuned from
+    it don't answer either; `training_ends` and `answers_end` (Azure's, of this model alone) are in Unix
+    seconds; `fine_tunable` None: the server doesn't say.
     """
 
     id: str
@@ -67,6 +68,7 @@ class RemoteModel:
     shutdown_date: str | None = None
     fine_tunable: bool | None = None
     training_ends: int | None = None
+    answers_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,8 @@ class Reply:
     """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit.
 
     `refusal`: who refused to answer, `model` (the text is what it says instead) or `content_filter`.
-    `tool_calls` are as the API has them.
+    `tool_calls` are as the API has them. `finish_reason` and `system_fingerprint` are the server's words,
+    None where it has none.
     """
 
     text: str
@@ -195,6 +198,8 @@ class Reply:
     refusal: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     limits: RateLimits = NO_LIMITS
+    finish_reason: str | None = None
+    system_fingerprint: str | None = None
 
 
 class Service(Protocol):

@@ -15,6 +15,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
 from ftrun.state import State, StateStore
 from ftrun.targets import Service, address_of, agree, connect, is_local
+from ftrun.targets.pace import Paces
 
 LOCAL_POLL = (0.2, 2.0)  # seconds
 
@@ -78,7 +79,8 @@ class Context:
     for commands that are shown. `spent` is the US$ that count against the run's budget so far. `needs_files`:
     there is work to do, so files that a fresh clone lacks are written again. `fresh` holds results of stages
     computed for a plan alone, and `prepared` is where their files are, if not in `folder`. `starting` is the
-    thread that starts the engine on this machine early.
+    thread that starts the engine on this machine early. `paces` are shared with other experiments that are
+    asked at the same time, if there are any.
     """
 
     experiment: Experiment
@@ -94,6 +96,7 @@ class Context:
     fresh: dict[str, dict[str, Any]] = field(default_factory=dict)
     prepared: Path | None = None
     starting: Thread | None = None
+    paces: Paces | None = None
     _service: Service | None = None
     _others: dict[str, Service] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.targets import Service
@@ -22,7 +22,8 @@ class Stage(ABC):
     `offline`: it is free and needs no target, so it is done, or previewed, before the rest is planned.
     `asks_model`: it asks a model questions, which the engine on this machine loads while earlier stages work.
     `trains`: it belongs to training, so `ftrun eval` leaves it out. `makes_news`: when it ran, stages with
-    `follows_news` run too. `force_pays` says what `--force` pays for once more.
+    `follows_news` run too. `force_pays` says what `--force` pays for once more. `around_asking`: without it
+    the tuned model doesn't answer (`before`), or it ends what that needs (`after`).
     """
 
     name: ClassVar[str]
@@ -32,6 +33,7 @@ class Stage(ABC):
     makes_news: ClassVar[bool] = True
     follows_news: ClassVar[bool] = False
     force_pays: ClassVar[str] = ""
+    around_asking: ClassVar[Literal["", "before", "after"]] = ""
 
     @abstractmethod
     def inputs(self, context: Context) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_gates_that_compare_at_a_level_decide_where_all_hold() -> None:
         answers, gates=["tuned.pass_rate >= old.pass_rate - 0.2 @95%", "tuned.pass_rate > 0.5"]
     )
     assert decision(proven) == "ship"
-    assert headline(proven) == "Ready to ship: tuned meets every gate."
+    assert headline(proven) == "tuned can replace old: it is at most 20 points worse in pass_rate."
     assert decision(scores_of(answers, gates=["tuned.pass_rate >= 0.5"])) == "not_enough_evidence"
     assert decision(scores_of(answers, gates=["old.pass_rate >= 0.5 @95%"])) == "not_enough_evidence"
 

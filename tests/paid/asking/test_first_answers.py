@@ -19,7 +19,7 @@ def begun(first: FirstAnswers, model: str) -> tuple[threading.Thread, list[str]]
 
     def wait() -> None:
         try:
-            first.wait(model)
+            first.wait((None, model))
             said.append("asked")
         except StoppedError:
             said.append("stopped")
@@ -31,14 +31,14 @@ def begun(first: FirstAnswers, model: str) -> tuple[threading.Thread, list[str]]
 
 @pytest.mark.parametrize(
     ("end", "said"),
-    [(lambda first: first.came("m"), "asked"), (FirstAnswers.stop, "stopped")],
+    [(lambda first: first.came((None, "m")), "asked"), (FirstAnswers.stop, "stopped")],
     ids=["answered", "stopped"],
 )
 def test_others_wait_for_the_first(end: Callable[[FirstAnswers], None], said: str) -> None:
     """Each model has a first question of its own, which doesn't wait."""
     first = FirstAnswers()
-    first.wait("m")
-    first.wait("another")
+    first.wait((None, "m"))
+    first.wait((None, "another"))
     thread, found = begun(first, "m")
     thread.join(0.1)
     assert thread.is_alive() and not found
@@ -51,7 +51,19 @@ def test_a_slow_answer_holds_up_the_others_only_for_a_while(monkeypatch: pytest.
     """What a server refuses it says at once."""
     monkeypatch.setattr(first_answers, "LONGEST", 0.2)
     first, start = FirstAnswers(), time.monotonic()
-    first.wait("m")
+    first.wait((None, "m"))
     thread, found = begun(first, "m")
     thread.join(10)
     assert found == ["asked"] and time.monotonic() - start >= 0.2
+
+
+def test_nobody_is_asked_before_the_leader_has_answered() -> None:
+    """Not even the first question of another model goes out."""
+    first = FirstAnswers((None, "m"))
+    thread, found = begun(first, "another")
+    thread.join(0.1)
+    assert thread.is_alive() and not found
+    first.wait((None, "m"))
+    first.came((None, "m"))
+    thread.join(10)
+    assert found == ["asked"]

@@ -102,9 +102,13 @@ def examine(
     return _result(counted, findings, _estimate(experiment, counted))
 
 
-def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
-    """Yield warnings about the target as of `day` (default: today), each with its fix."""
-    for problem in availability.target_problems(experiment, day):
+def target_problems(
+    experiment: Experiment, day: date | None = None, told: availability.Told | None = None
+) -> Iterator[Problem]:
+    """Yield warnings about the target as of `day` (default: today), each with its fix. `told`: what the
+    server says of the model.
+    """
+    for problem in availability.target_problems(experiment, day, told):
         problem.hint = CODES[problem.code].fix
         yield problem
 

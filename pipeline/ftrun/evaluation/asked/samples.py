@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from ftrun import data
 from ftrun.data.general.questions import shipped_prompts
@@ -81,8 +81,9 @@ def collect(experiment: Experiment, folder: Path) -> Collected:
     UserError if the test split is asked for and there is none, or no row of it can be asked.
     """
     stamp = tuple(_stamp(folder / name) for name in FILES)
-    if _kept and _kept[0][0] is experiment and _kept[0][1:3] == (folder, stamp):
-        return _kept[0][3]
+    for kept in tuple(_kept):  # which another thread may replace
+        if kept[0] is experiment and kept[1:3] == (folder, stamp):
+            return kept[3]
     found = _collect(experiment, folder)
     _kept[:] = [(experiment, folder, stamp, found)]
     return found
@@ -107,7 +108,7 @@ def _collect(experiment: Experiment, folder: Path) -> Collected:
         *(_taught(experiment, folder, notes) if evaluation.recall_sample else ()),
         *_general(experiment, folder),
     ]
-    return Collected(samples=tuple(_with_own_ids(samples)), notes=tuple(notes))
+    return Collected(samples=tuple(with_own_ids(samples)), notes=tuple(notes))
 
 
 def _prompts(experiment: Experiment, folder: Path) -> Iterator[Sample]:
@@ -143,35 +144,66 @@ def prompt_sample(prompt: EvalPrompt, *, system: str | None, of: SampleSet = "pr
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSamples:
+    """The samples of rows of a split, and how many rows can't be asked, by the reason."""
+
+    samples: tuple[Sample, ...]
+    unusable: Counter[Unusable]
+
+
+def held_out_samples(
+    experiment: Experiment, folder: Path, split: Literal["test", "validation"], most: int | None = None
+) -> RowSamples:
+    """Return the samples of the rows of a split that is not trained on, or of a seeded choice of `most`."""
+    rows, groups = list(own_rows(folder, split)), held_out_groups(folder) if split == "test" else ()
+    grouped = bool(rows) and len(groups) == len(rows)
+    samples, unusable = list[Sample](), Counter[Unusable]()
+    for index, row in enumerate(rows):
+        made = _row_sample(experiment, row, "test", split)
+        if isinstance(made, Sample):
+            samples.append(dataclasses.replace(made, cluster=groups[index]) if grouped else made)
+        else:
+            unusable[made] += 1
+    chosen = samples if most is None else _some(experiment, samples, most)
+    return RowSamples(samples=tuple(chosen if grouped else _clustered(chosen)), unusable=unusable)
+
+
+def training_samples(experiment: Experiment, folder: Path, most: int) -> RowSamples:
+    """Return the samples of a seeded choice of `most` different training questions."""
+    samples, unusable = dict[str, Sample](), Counter[Unusable]()
+    for line in _drawn(experiment, folder, 2 * most + SPARE) if most else ():
+        with damage_reported(folder / "train.jsonl"):
+            made = _row_sample(experiment, json_value(line), "recall", "train")
+        if len(samples) == most:
+            break
+        if isinstance(made, Sample):
+            samples.setdefault(made.id, made)
+        else:
+            unusable[made] += 1
+    return RowSamples(samples=tuple(samples.values()), unusable=unusable)
+
+
 def _test(experiment: Experiment, folder: Path, notes: list[str]) -> list[Sample]:
     """Return the samples of the held-out split, or of a seeded choice among its rows."""
     wanted = experiment.evaluation.test_set
     if not any((folder / name).is_file() for name in FILES[:2]):
         return []  # nothing is prepared yet
-    rows, groups = list(own_rows(folder, "test")), held_out_groups(folder)
-    grouped = len(groups) == len(rows)
-    samples, unusable = list[Sample](), Counter[Unusable]()
-    for index, row in enumerate(rows):
-        made = _row_sample(experiment, row, "test", "test")
-        if isinstance(made, Sample):
-            samples.append(dataclasses.replace(made, cluster=groups[index]) if grouped else made)
-        else:
-            unusable[made] += 1
-    notes += _left_out(unusable)
-    if not samples:
-        hint = "Make `data.split.test` larger, or remove `eval.test_set`."
+    most = None if isinstance(wanted, bool) else wanted
+    found = held_out_samples(experiment, folder, "test", most)
+    notes += _left_out(found.unusable)
+    if not found.samples:
+        rows, hint = found.unusable.total(), "Make `data.split.test` larger, or remove `eval.test_set`."
         message = (
-            f"eval.test_set: none of {len(rows)} row{'' if len(rows) == 1 else 's'} of the test split "
-            f"can be asked"
+            f"eval.test_set: none of {rows} row{'' if rows == 1 else 's'} of the test split can be asked"
         )
         where = place_of(experiment, "eval", "test_set")
         raise DataError(message, code="empty_test_set", hint=hint, **where)
-    if not isinstance(wanted, bool) and wanted > len(samples):
+    if most is not None and most > len(found.samples):
         notes.append(
-            f"eval.test_set asks for {wanted} rows: the test split has {len(samples)}, all are asked"
+            f"eval.test_set asks for {wanted} rows: the test split has {len(found.samples)}, all are asked"
         )
-    chosen = samples if isinstance(wanted, bool) else _some(experiment, samples, wanted)
-    return chosen if grouped else list(_clustered(chosen))
+    return list(found.samples)
 
 
 def _some(experiment: Experiment, samples: list[Sample], number: int) -> list[Sample]:
@@ -253,7 +285,7 @@ def _clustered(samples: Iterable[Sample]) -> Iterator[Sample]:
         yield dataclasses.replace(one, cluster=asked) if times[asked] > 1 else one
 
 
-def _with_own_ids(samples: Iterable[Sample]) -> Iterator[Sample]:
+def with_own_ids(samples: Iterable[Sample]) -> Iterator[Sample]:
     """Yield the samples; one whose id is taken gets a longer one, made of what distinguishes it."""
     taken = set[str]()
     for one in samples:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ftrun.evaluation.results import BASE, PASS_RATE, Comparison, Decision, GateResult, Scores, Verdict
 from ftrun.evaluation.verdict.metric_texts import size_text, value_text
+from ftrun.evaluation.verdict.non_inferiority import NonInferiority, non_inferiorities
 from ftrun.evaluation.verdict.reasons import HINT, as_good_untrained, is_untrained, nothing_right, reasons
 from ftrun.experiment.gates import parse_gate
 
@@ -53,9 +54,14 @@ def headline(scores: Scores) -> str:
         return "Nothing was evaluated."
     if one is not None and one.worse:
         return _worse(scores, one)
+    margin = next((gate for gate in non_inferiorities(scores) if gate.a == name), None)
+    if missed and margin is not None and [gate.gate for gate in missed] == [margin.gate]:
+        return _replaced(scores, margin)
     if missed:
         n, total = len(missed), len(scores.gates)
         return f"Don't ship {name}: {n} of {total} gate{'' if total == 1 else 's'} missed."
+    if decided == "ship" and margin is not None:
+        return _replaced(scores, margin)
     if decided == "ship":
         return _ship(scores, one)
     if scores.metric is None:
@@ -98,6 +104,14 @@ def _worse(scores: Scores, one: Comparison) -> str:
     if candidate == BASE:
         return f"It got worse: {facts}."
     return f"Fine-tuning is not worth it: {candidate} does better without training; {facts}."
+
+
+def _replaced(scores: Scores, one: NonInferiority) -> str:
+    """Return whether the subject was shown to be at most a margin worse than the other."""
+    a, b, key, margin = one.a, one.b, one.metric, size_text(scores, one.metric, one.margin)
+    if one.shown:
+        return f"{a} can replace {b}: it is at most {margin} worse in {key}."
+    return f"Not shown that {a} can replace {b}: it may be more than {margin} worse in {key}."
 
 
 def _ship(scores: Scores, one: Comparison | None) -> str:

@@ -11,7 +11,7 @@ from ftrun.evaluation.statistics.comparisons import Pair
 from ftrun.evaluation.statistics.estimates import estimated, value_of
 from ftrun.evaluation.statistics.observed import Key, Observed
 from ftrun.evaluation.statistics.resampling import Resampling
-from ftrun.evaluation.verdict.reasons import rounded_up
+from ftrun.evaluation.verdict.question_counts import rounded_up
 from ftrun.experiment.gates import Gate, Side, parse_gate
 
 DIGITS = 9  # 0.92 - 0.02 >= 0.9 holds, though floats differ in the sixteenth digit

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from ftrun.evaluation.results import BASE, Comparison, Scores
+from ftrun.evaluation.results import BASE, Comparison, GateResult, Scores
 from ftrun.evaluation.statistics.estimates import FEWEST, FEWEST_PASSES
 from ftrun.evaluation.verdict.metric_texts import range_texts, size_text
+from ftrun.evaluation.verdict.non_inferiority import power_hint, read_gate, sentence
+from ftrun.evaluation.verdict.question_counts import MANY, rounded_up
 
 UNTRAINED = (BASE, "few-shot", "retrieval")
 HINT = 10  # questions; what fewer say is a hint
-SOME = 20  # more questions than these are rounded to tens
-MANY = 20_000  # questions; nobody writes more to settle a verdict
 NOTHING_RIGHT = (
     "This does not show who is better. Read some answers: the questions or what they expect may be wrong, "
     "or the task is too hard for this model."
@@ -22,7 +21,7 @@ NOTHING_RIGHT = (
 def reasons(scores: Scores) -> Iterator[str]:
     """Yield a sentence for each gate that is missed, each comparison, and what would settle it."""
     for gate in scores.gates:
-        yield f"Gate passed: {gate.gate}" if gate.passed else gate.reason
+        yield from _gate(scores, gate)
     if scores.metric is None:
         yield "No question says what a good answer is: add `expect` or a reference to some."
         return
@@ -49,6 +48,19 @@ def reasons(scores: Scores) -> Iterator[str]:
     open_ones = [one for one in found if not one.significant]
     if open_ones and not any(one.worse for one in found):
         yield _settled(scores, _closest(open_ones))
+
+
+def _gate(scores: Scores, gate: GateResult) -> Iterator[str]:
+    """Yield whether a gate holds; of one with a margin, what was shown, and what would show it."""
+    found = read_gate(scores, gate)
+    if gate.passed:
+        yield f"Gate passed: {gate.gate}"
+    elif found is None or gate.value is None:
+        yield gate.reason
+    if found is not None and gate.value is not None:
+        yield sentence(scores, found)
+        hint = power_hint(scores, found)
+        yield from () if hint is None else (hint,)
 
 
 def nothing_right(scores: Scores) -> bool:
@@ -140,9 +152,3 @@ def questions_missing(one: Comparison) -> int | None:
     if needed > MANY:
         return None
     return rounded_up(max(needed - one.n, one.n / 5))
-
-
-def rounded_up(count: float) -> int:
-    """Return a number of questions as people say it: to fives, tens, or two digits."""
-    unit = 5 if count <= SOME else max(10, 10 ** (math.floor(math.log10(count)) - 1))
-    return max(5, math.ceil(count / unit) * unit)

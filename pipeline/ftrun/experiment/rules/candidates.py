@@ -18,8 +18,8 @@ RECORDED_ONLY = ("model", "target", "system", "few_shot", "retrieval")  # what n
 
 
 def data_problems(document: Document) -> Iterator[Problem]:
-    """Yield a missing `data`: only an experiment that trains nothing needs none."""
-    if "data" in document.data:
+    """Yield a missing `data`: only an experiment that trains nothing needs none, and a file of targets."""
+    if "data" in document.data or _names_targets_only(document.data):
         return
     if get_in(document.data, "train") is not None or not get_in(document.data, "eval"):
         hint = "Where the rows come from and how they are divided."
@@ -32,6 +32,11 @@ def data_problems(document: Document) -> Iterator[Problem]:
         )
         hint = "Name the candidates: models, or recorded answers such as {name: old, answers: old.jsonl}."
         yield document.problem(("eval",), message, code="missing_key", hint=hint, at_key=True)
+
+
+def _names_targets_only(data: Mapping[str, Any]) -> bool:
+    """Return whether a file is for --config alone: there is nothing to run in it."""
+    return "targets" in data and not any(key in data for key in ("prompt", "train", "eval"))
 
 
 def candidate_names(document: Document) -> list[str]:

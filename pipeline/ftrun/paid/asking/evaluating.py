@@ -17,7 +17,7 @@ from ftrun.evaluation.results import Scores
 from ftrun.evaluation.scores_document import read_scores
 from ftrun.paid.asking.answering import AnswerCosts
 from ftrun.paid.asking.eval_inputs import STAGE, evaluation_inputs
-from ftrun.paid.asking.lanes import Asking
+from ftrun.paid.asking.lanes import Asking, Failed
 from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire
 from ftrun.paid.history import SCORES, archive_answers
 from ftrun.scoring.scorers import scorers_for
@@ -36,23 +36,30 @@ def know_stores(context: Context) -> None:
             context.service_of(target.name)
 
 
-def answer(context: Context, asked: Questionnaire) -> tuple[list[Record], int]:
+def answer(
+    context: Context,
+    asked: Questionnaire,
+    *,
+    leader: Candidate | None = None,
+    failed: Failed = lambda _request, _error: None,
+) -> tuple[list[Record], int]:
     """Return every answer, in order, and how many were asked for now; what was paid for is archived even if
-    the rest fails.
+    the rest fails. `leader`: before this candidate has answered, nobody else is asked. `failed` is called
+    for each question whose error ends it.
     """
     for note in _notes(asked):
         context.emit("note", text=note)
-    with AnswerCosts(context, len(asked.missing())) as costs:
+    with AnswerCosts(context, len(asked.missing())) as costs, asked.cache.open() as append:
 
         def keep(came: Sequence[Record]) -> None:
-            asked.cache.append(came)
+            append(came)
             before, of = costs.answered, costs.missing
             costs.after(len(came))
             for done, record in enumerate(came, start=before + 1):
                 name, prompt_id = record.candidate, record.prompt_id
                 context.emit("answer", number=done, of=of, candidate=name, prompt_id=prompt_id)
 
-        ask = Asking(context, costs).ask_all
+        ask = Asking(context, costs, leader=leader, failed=failed).ask_all
         try:
             records = collect(asked.samples, asked.requests, ask, cached=asked.known, on_answers=keep)
         finally:

@@ -8,20 +8,21 @@ asked for and counted the moment it is there. Whoever takes the replies keeps th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from threading import Lock
 
 from ftrun.concurrency import Lane, in_lanes
 from ftrun.cost.amounts import money
 from ftrun.cost.candidates import priced_candidate
 from ftrun.errors import FtrunError
-from ftrun.evaluation.answers import Answered, CandidateReply, Request
+from ftrun.evaluation.answers import Answered, Candidate, CandidateReply, Request
 from ftrun.experiment.model import Experiment
 from ftrun.paid.asking.answering import AnswerCosts
 from ftrun.paid.asking.first_answers import FirstAnswers
 from ftrun.paid.deployments import called
-from ftrun.targets import NotFoundError, Reply, Service, ServiceError
-from ftrun.targets.pace import CERTAIN, MOST, Pace, Turn
+from ftrun.targets import NotFoundError, Reply, Service, ServiceError, address_of
+from ftrun.targets.pace import CERTAIN, MOST, Ending, Pace, Turn
 from ftrun.workflow.context import Context
 
 ENGINE_ENDED = (
@@ -29,15 +30,25 @@ ENGINE_ENDED = (
     "and asks only for the missing answers."
 )
 LETTERS_PER_TOKEN = 2  # a low guess: Japanese has more tokens per letter than English
+FEWEST, SHARE = 8, 3  # threads of one who shares a pace, and the part of it that it may have
 USUAL_ANSWER = 256  # tokens, where the length has no limit
+Failed = Callable[[Request, FtrunError], None]
 Billed = tuple[Reply, dict[str, int]]  # with the tokens that it is billed for
 
 
 class Asking:
     """Asks within the budgets, as many questions at once as each target answers."""
 
-    def __init__(self, context: Context, costs: AnswerCosts) -> None:
-        self._context, self._costs, self._noted = context, costs, set[str]()
+    def __init__(
+        self,
+        context: Context,
+        costs: AnswerCosts,
+        *,
+        leader: Candidate | None = None,
+        failed: Failed = lambda _request, _error: None,
+    ) -> None:
+        self._context, self._costs, self._noted, self._failed = context, costs, set[str](), failed
+        self._leader = None if leader is None else _who(leader)
 
     def ask_all(self, requests: Sequence[Request]) -> Iterator[Answered]:
         """Yield the replies as they come, in any order; the caller keeps them before it takes the next.
@@ -49,7 +60,12 @@ class Asking:
         groups: dict[str | None, list[Request]] = {}
         for request in requests:
             groups.setdefault(request.candidate.target, []).append(request)
-        desks = {name: _Desk(self._context, self._costs, name, group) for name, group in groups.items()}
+        asked = {_who(one.candidate) for one in requests}
+        first = FirstAnswers(self._leader if self._leader in asked else None)
+        desks = {
+            name: _Desk(self._context, self._costs, name, group, first, self._failed)
+            for name, group in groups.items()
+        }
         try:
             lanes = [desk.lane for desk in desks.values()]
             for came in in_lanes(lanes, what=lambda: "; ".join(map(_Desk.awaited, desks.values()))):
@@ -78,6 +94,9 @@ class Asking:
             changes=changes,
             refusal=said.refusal,
             tool_calls=said.tool_calls,
+            finish_reason=said.finish_reason,
+            system_fingerprint=said.system_fingerprint,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     def _report_lost(self) -> None:
@@ -111,32 +130,52 @@ class _Desk:
     """The questions for one target, and the pace at which it is asked."""
 
     def __init__(
-        self, context: Context, costs: AnswerCosts, name: str | None, requests: Sequence[Request]
+        self,
+        context: Context,
+        costs: AnswerCosts,
+        name: str | None,
+        requests: Sequence[Request],
+        first: FirstAnswers,
+        failed: Failed,
     ) -> None:
-        self._context, self._costs, self._requests = context, costs, requests
+        self._context, self._costs, self._requests, self._failed = context, costs, requests, failed
         self._own = name is None or name == context.experiment.target.name
         self._experiment: Experiment = context.aimed_at(name)
         self._service: Service = context.service_of(name)
-        self._pace = _pace_of(self._experiment, self._service)
-        self._explaining, self._since, self._first = Lock(), time.monotonic(), FirstAnswers()
+        self._pace, self._ending = self._paced(), Ending()
+        self._explaining, self._since, self._first = Lock(), time.monotonic(), first
 
     @property
     def lane(self) -> Lane[Request, Billed]:
         """Return the calls to make."""
         return Lane(
-            items=self._requests, call=self._ask, at_once=self._pace.most, taken=self._kept, stop=self._stop
+            items=self._requests, call=self._ask, at_once=self._at_once, taken=self._kept, stop=self._stop
         )
+
+    def _paced(self) -> Pace:
+        """Return the pace: an own one, or the one that is shared."""
+        target, shared = self._experiment.target, self._context.paces
+        if shared is None:
+            return _pace_of(self._experiment, self._service)
+        service = target.provider, address_of(target), target.api_key_env
+        return shared.of(service, lambda: _pace_of(self._experiment, self._service))
+
+    @property
+    def _at_once(self) -> int:
+        """Return how many threads ask: of a shared pace nobody takes all."""
+        most = self._pace.most
+        return most if self._context.paces is None else min(most, max(FEWEST, most // SHARE))
 
     def _kept(self, request: Request, answered: Billed) -> None:
         """Let the next question take the place of one whose answer is kept."""
         said, _ = answered
         self._costs.kept(request)
-        self._first.came(request.candidate.model)
+        self._first.came(_who(request.candidate))
         self._pace.answered(said.limits)
 
     def _stop(self) -> None:
         self._first.stop()
-        self._pace.stop()
+        self._pace.stop(self._ending)
         self._costs.stop()
 
     def changes(self, model: str) -> dict[str, str | None]:
@@ -161,10 +200,10 @@ class _Desk:
 
     def _ask(self, request: Request) -> Billed:
         """Ask one question, again and again where that helps; several threads may do so."""
-        candidate, turn, tokens = request.candidate, Turn(), _rough_tokens(request)
+        candidate, turn, tokens = request.candidate, Turn(ending=self._ending), _rough_tokens(request)
         priced = priced_candidate(self._context.experiment, candidate.name, candidate.model, candidate.target)
         if not self._is_local:
-            self._first.wait(candidate.model)
+            self._first.wait(_who(candidate))
         while True:
             self._pace.begin(turn, tokens)
             try:
@@ -177,12 +216,12 @@ class _Desk:
                 said = self._send(request)
             except BaseException as error:
                 self._costs.give_back(reserved, request, lost=isinstance(error, ServiceError) and error.lost)
-                pause = self._after(turn, error)
-                self._pace.rest(pause)
+                pause = self._after(turn, request, error)
+                self._pace.rest(pause, self._ending)
             else:
                 return said, self._costs.count(reserved, request, said)
 
-    def _after(self, turn: Turn, error: BaseException) -> float:
+    def _after(self, turn: Turn, request: Request, error: BaseException) -> float:
         """Return how long to wait before the request is tried again, or raise the error."""
         if not isinstance(error, ServiceError) or self._is_local:
             self._pace.skipped()
@@ -191,6 +230,8 @@ class _Desk:
                 return self._pace.failed(turn, error)
             except ServiceError:
                 pass
+        if isinstance(error, FtrunError):
+            self._failed(request, error)
         self._stop()  # at once: the caller may be busy
         if isinstance(error, FtrunError) and not self._own:
             _name_target(error, self._experiment.target.name)
@@ -231,6 +272,10 @@ def _pace_of(experiment: Experiment, service: Service) -> Pace:
         most = asked or service.at_once
         return Pace(most, first=most)
     return Pace(MOST) if asked is None else Pace(asked, first=min(asked, CERTAIN))
+
+
+def _who(candidate: Candidate) -> tuple[str | None, str]:
+    return candidate.target, candidate.model
 
 
 def _rough_tokens(request: Request) -> int:

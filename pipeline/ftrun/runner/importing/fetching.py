@@ -14,7 +14,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 from ftrun.concurrency import StoppedError
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import atomic_writer, delete, refuse_file, sha256_file, unsynced
+from ftrun.files import atomic_writer, delete, digest, refuse_file, sha256_file, unsynced
 from ftrun.runner.importing.writing import StoredFile
 from ftrun.targets import TRANSIENT, Event, Job, NotFoundError, RemoteFile, Service, ServiceError
 from ftrun.targets.service import NOT_ALLOWED
@@ -255,18 +255,12 @@ class Fetcher:
     def list_files(self) -> None:
         """Note names and sizes of all files; a server without such a list is asked for each."""
         try:
-            self._listed = {one.id: one for one in self._all_files()}
+            self._listed = {one.id: one for one in all_files(self._service, self._patience)}
         except ServiceError as error:
             if error.code in NOT_ALLOWED or isinstance(error, NotFoundError) or error.code == "refused":
                 self._look = True
                 return
             raise
-
-    def _all_files(self) -> list[RemoteFile]:
-        """Return all files; in pages as large as OpenAI's may be, or as every server has them."""
-        with contextlib.suppress(ServiceError):
-            return self._patience.every(lambda after: self._service.files(after=after, limit=LARGE_PAGE))
-        return self._patience.every(lambda after: self._service.files(after=after))
 
     def do(self, task: Task) -> Fetched:
         """Do a task; raises what ends the whole import."""
@@ -353,6 +347,18 @@ def event_json(event: Event) -> dict[str, Any]:
 def all_jobs(service: Service, patience: Patience) -> list[Job]:
     """Return all jobs of the account."""
     return patience.every(lambda after: service.jobs(after=after))
+
+
+def all_files(service: Service, patience: Patience) -> list[RemoteFile]:
+    """Return all files; in pages as large as OpenAI's may be, or as every server has them."""
+    with contextlib.suppress(ServiceError):
+        return patience.every(lambda after: service.files(after=after, limit=LARGE_PAGE))
+    return patience.every(lambda after: service.files(after=after))
+
+
+def origin_of(identity: Mapping[str, Any]) -> str:
+    """Return how the journal calls the account or store that ids are of."""
+    return str(identity.get("store") or digest(dict(identity))[:16])
 
 
 def clean(folder: Path, *, deep: bool = False) -> None:

@@ -31,6 +31,7 @@ from ftrun.runner.importing.fetching import (
     Task,
     all_jobs,
     clean,
+    origin_of,
 )
 from ftrun.runner.importing.jobs import MISSING_WORDS, recipe_of, why_not
 from ftrun.runner.importing.names import KnownImport, Names, known_imports
@@ -165,7 +166,7 @@ class _Import:
         self._data = self._configs / "data"
         self._runs = runs_folder(self._configs / "x.yaml", None)
         self._patience, self._begun = Patience(), time.monotonic()
-        origin = str(source.identity.get("store") or digest(dict(source.identity))[:16])
+        origin = origin_of(source.identity)
         self._commits = Committer[tuple[_Open, Recorded]](folder / JOURNAL)
         self._store = Store(
             folder=self._data, journal=folder / JOURNAL, origin=origin, note=self._commits.note

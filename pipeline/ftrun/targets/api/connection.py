@@ -199,7 +199,8 @@ class BoundedTransport(httpx2.HTTPTransport):
     def bounded(self, call: Callable[[], Result], request: httpx2.Request, due: float) -> Result:
         """Return what a part of a request returns before `due`; after that it has timed out and is cut."""
         try:
-            return bounded(call, min(due, self._end.at) - time.monotonic(), cut=self._cut)
+            left = min(due, self._end.at) - time.monotonic()
+            return bounded(call, left, cut=self._cut, cut_ends=True)
         except OverdueError:
             if time.monotonic() < self._end.at:
                 raise httpx2.ReadTimeout(f"{_seconds(request):.0f} s", request=request) from None

@@ -86,7 +86,12 @@ class ModelCalls(Connection):
         options: openai.RequestOptions = {"timeout": timeout}
         if once:
             options["max_retries"] = 0
-        return self._client.post("/chat/completions", cast_to=httpx2.Response, body=body, options=options)
+        try:
+            return self._client.post("/chat/completions", cast_to=httpx2.Response, body=body, options=options)
+        except openai.BadRequestError as error:
+            if error.code != FILTERED:
+                raise
+            return error.response  # the question was withheld, which is how the model answers it
 
     def _create(
         self, body: dict[str, Any], timeout: httpx2.Timeout

@@ -10,6 +10,7 @@ import binascii
 import contextlib
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.errors import FtrunError
@@ -76,18 +77,19 @@ def part_of(raw: Any) -> str:
 def model_of(raw: Any) -> RemoteModel:
     """Return our RemoteModel from the SDK's unvalidated one; ValueError if it has no id.
 
-    `shutdown_date` is OpenAI's; `capabilities.fine_tune` and `deprecation.fine_tune` are Azure's.
+    `shutdown_date` is OpenAI's; `capabilities.fine_tune` and `deprecation` are Azure's.
     """
-    capabilities, deprecation = getattr(raw, "capabilities", None), getattr(raw, "deprecation", None)
+    capabilities, told = getattr(raw, "capabilities", None), getattr(raw, "deprecation", None)
     tunable = capabilities.get("fine_tune") if isinstance(capabilities, dict) else None
-    ends = deprecation.get("fine_tune") if isinstance(deprecation, dict) else None
+    deprecation = told if isinstance(told, dict) else {}
     return RemoteModel(
         id=_id(raw, "model"),
         created_at=_time(raw, "created"),
         owned_by=_text(raw, "owned_by"),
-        shutdown_date=_text(raw, "shutdown_date"),
+        shutdown_date=_day(getattr(raw, "shutdown_date", None)),
         fine_tunable=tunable if isinstance(tunable, bool) else None,
-        training_ends=_moment(ends),
+        training_ends=_moment(deprecation.get("fine_tune")),
+        answers_end=_moment(deprecation.get("inference")),
     )
 
 
@@ -164,6 +166,14 @@ def _time(raw: Any, name: str) -> int | None:
     return _moment(getattr(raw, name, None))
 
 
+def _day(value: Any) -> str | None:
+    """Return a date as text; a number is one in Unix seconds."""
+    if isinstance(value, str):
+        return value or None
+    moment = _moment(value)
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).date().isoformat()
+
+
 def _moment(value: Any) -> int | None:
     found = _number(value)
     return found if found is not None and found < END_OF_TIME else None
@@ -180,6 +190,15 @@ def _number(value: Any) -> int | None:
 def reply_of(content: bytes, seconds: float, limits: RateLimits = NO_LIMITS) -> Reply:
     """Return the reply that the body of a chat completion holds; ValueError if it has no message."""
     answer: Any = json.loads(content) if content.strip() else None
+    if isinstance(answer, dict) and _text(answer.get("error"), "code") == FILTERED:  # of the question
+        return Reply(
+            text="",
+            usage=_usage(None),
+            seconds=seconds,
+            refusal=FILTERED,
+            limits=limits,
+            finish_reason=FILTERED,
+        )
     try:
         choice = answer["choices"][0]
         said = choice["message"]
@@ -200,6 +219,8 @@ def reply_of(content: bytes, seconds: float, limits: RateLimits = NO_LIMITS) -> 
         refusal=refusal,
         tool_calls=tuple(one for one in calls if isinstance(one, dict)) if isinstance(calls, list) else (),
         limits=limits,
+        finish_reason=_text(choice, "finish_reason"),
+        system_fingerprint=_text(answer, "system_fingerprint"),
     )
 
 

@@ -1,0 +1,136 @@
+"""Which experiments of the current folder have a tuned model whose answers can be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ftrun.errors import FtrunError, UsageError
+from ftrun.experiment import read_document
+from ftrun.experiment.places import shown_path
+from ftrun.runner.apply import context_of
+from ftrun.runner.rescuing.questions import tuned_spec
+from ftrun.runner.session import Session, runs_folder
+
+FOLDERS = ("configs", "imported/configs")
+Open = Callable[[Path, str | None], Session]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRescued:
+    """An experiment without a tuned model, or a file that isn't an experiment, and why."""
+
+    config: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An experiment that can't be opened, and the error."""
+
+    config: Path
+    error: FtrunError
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """The experiments to rescue, those that are not rescued, and those that can't be opened."""
+
+    sessions: list[Session] = field(default_factory=list)
+    skipped: list[NotRescued] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+
+def find_named(configs: Iterable[Path], target: str | None, open_it: Open) -> Found:
+    """Return the experiments that a person named, each once."""
+    found = Found()
+    for config in dict.fromkeys(configs):
+        try:
+            found.sessions.append(open_it(config, target))
+        except FtrunError as error:
+            found.unreadable.append(Unreadable(config=config, error=error))
+    return found
+
+
+def find_all(target: str | None, open_it: Open) -> Found:
+    """Return every experiment under `configs/` and `imported/configs/` of the current folder, on `target` or
+    on those of its targets where it has a tuned model; UsageError if there is no file.
+    """
+    files = sorted(
+        path
+        for folder in FOLDERS
+        for path in Path(folder).glob("*.y*ml")
+        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path.is_file()
+    )
+    if not files:
+        raise UsageError(
+            "there is no experiment under configs/ or imported/configs/ of this folder",
+            code="no_experiments",
+            hint="Go to the project's folder, name the experiment files, or import your jobs first: "
+            "`ftrun import --all`.",
+        )
+    found = Found()
+    for file in files:
+        _look_into(file, target, open_it, found)
+    return found
+
+
+def _look_into(file: Path, target: str | None, open_it: Open, found: Found) -> None:
+    try:
+        data = read_document(file).data
+    except FtrunError as error:
+        found.unreadable.append(Unreadable(config=file, error=error))
+        return
+    targets = data.get("targets")
+    names = list(targets) if isinstance(targets, dict) else []
+    if not isinstance(data.get("name"), str):
+        found.skipped.append(NotRescued(config=file, reason="not an experiment: it has no `name`"))
+    elif target is not None and names and target not in names:
+        found.skipped.append(NotRescued(config=file, reason=f"it has no target {target!r}"))
+    else:
+        usual = target if target is not None else data.get("target")
+        asked = names if target is None and len(names) > 1 else [target]
+        _look_at_targets(file, asked, usual, open_it, found)
+
+
+def _look_at_targets(
+    file: Path, asked: Sequence[str | None], usual: object, open_it: Open, found: Found
+) -> None:
+    """Add the experiment on each target where it has a tuned model; without any, why it isn't rescued. A
+    model of this machine, which nobody takes away, is left out where the experiment's own target is another
+    one.
+    """
+    before = len(found.sessions) + len(found.unreadable)
+    for name in asked:
+        try:
+            session = open_it(file, name)
+        except FtrunError as error:
+            if error.code == "targets_alone":
+                found.skipped.append(NotRescued(config=file, reason="it only names targets"))
+                return
+            if name in (None, usual) or _is_remembered(file, name):
+                found.unreadable.append(Unreadable(config=file, error=error))
+            continue
+        aside = session.experiment.target.provider == "local" and name not in (None, usual)
+        if not aside and has_model(session):
+            found.sessions.append(session)
+    if len(found.sessions) + len(found.unreadable) == before:
+        found.skipped.append(
+            NotRescued(config=file, reason="no tuned model for its present data and settings")
+        )
+
+
+def _is_remembered(file: Path, target: str | None) -> bool:
+    """Return whether an experiment of the project has a state on that target."""
+    return any(runs_folder(file, None).glob(f"*/{target}/state.json"))
+
+
+def has_model(session: Session) -> bool:
+    """Return whether the state, or the file, names a tuned model."""
+    return tuned_spec(context_of(session)) is not None
+
+
+def shown_skips(skipped: Sequence[NotRescued]) -> str:
+    """Return in a line which experiments are not rescued, and why."""
+    return "; ".join(f"{shown_path(one.config)} ({one.reason})" for one in skipped)

@@ -1,0 +1,1 @@
+"""Tests of recording what models answer."""
