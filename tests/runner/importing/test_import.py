@@ -316,6 +316,28 @@ def test_other_commands_work_on_it(opened: Open) -> None:
     assert not place.account.posts
 
 
+@pytest.mark.parametrize("stage", ["prepare", "check", "upload", "wait", "report"])
+def test_what_is_recorded_is_what_the_stages_find(opened: Open, stage: str) -> None:
+    """Each stage, done again with the server, finds what the import recorded of it."""
+    place = opened("hiroyuki")
+    config = place.one("hiroyuki")["config"]
+    path = place.folder / "imported/runs/hiroyuki/old/state.json"
+    before = json.loads(path.read_bytes())["stages"]
+    if stage == "upload":  # sending the files again is refused there: what they are is looked up
+        assert set(before["upload"]["result"].values()) == {
+            place.account.job("hiroyuki")["training_file"],
+            place.account.job("hiroyuki")["validation_file"],
+        }
+        return
+    place.run("run", config, "--force", stage, "--yes")
+    after = json.loads(path.read_bytes())["stages"]
+    assert after.keys() == before.keys()
+    for name, one in after.items():
+        assert (one["fingerprint"], one["result"]) == (before[name]["fingerprint"], before[name]["result"]), (
+            name
+        )
+
+
 def test_history_has_what_cannot_be_had_again(opened: Open) -> None:
     """The job as the server described it, all its events, its checkpoints and losses are there for git."""
     place = opened("many-events")
