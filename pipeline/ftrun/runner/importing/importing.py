@@ -41,6 +41,7 @@ from ftrun.runner.session import runs_folder
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.locks import held_by_user
 from ftrun.targets import Job, NotFoundError, Service
+from ftrun.waiting import waiting
 
 AT_ONCE = 8  # calls, where the target says nothing else
 ALONE = 24  # jobs after which it pays to start processes that write experiments
@@ -48,6 +49,7 @@ MOST_WORKERS = 4
 QUIET = 2.0  # seconds until progress is shown
 EXPECTED = ("job_failed", "job_cancelled", "job_unfinished")  # nothing went wrong here
 ENDINGS = {"training_file": ".jsonl", "validation_file": ".jsonl", "result_file": ".csv"}
+LAST = "the last experiments to be written"
 HOW = "Wait for it, or import into another folder: --out DIR."
 
 
@@ -295,8 +297,9 @@ class _Import:
                 self._fetch(fetcher, tasks, wanted)
             except OutOfReachError as error:
                 gone = error
-            self._finish(self._recording)
-            self._commits.finish()
+            with waiting(LAST):
+                self._finish(self._recording)
+                self._commits.finish()
             self._take_placed()
             if gone is not None:
                 for one in self._open.values():
@@ -316,7 +319,7 @@ class _Import:
 
         def what() -> str:
             if came == len(tasks):
-                return "the last experiments to be written"
+                return LAST
             trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(tasks)} answers{trying}"
 
