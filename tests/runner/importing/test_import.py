@@ -429,7 +429,7 @@ def test_many_jobs_are_written_by_several_processes(opened: Open) -> None:
     assert place.account.most <= 8
 
 
-@pytest.mark.parametrize("jobs", [8, 28])
+@pytest.mark.parametrize("jobs", [8, pytest.param(28, marks=pytest.mark.slow)])
 def test_kills_at_any_time_lose_nothing(opened: Open, jobs: int) -> None:
     """After kill -9 at random times the same command ends with the same result, and fetches little twice."""
     place = opened(jobs=jobs)
