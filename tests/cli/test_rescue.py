@@ -598,3 +598,42 @@ def test_ctrl_c_writes_what_came_and_resumes(trained: Paid) -> None:
     assert 5 <= len(lines) < 60
     entry = rescued(trained, *words)
     assert entry["answers"] == {"tuned": 30, "base": 30} and entry["missing"] == 0
+
+
+def test_ctrl_c_ends_several_at_once(trained: Paid) -> None:
+    """Exit 130 soon; each writes down what it has, and the same command asks for the rest."""
+    configs = trained.folder / "configs"
+    configs.mkdir()
+    prompts = ", ".join(f"{{id: p{n}, user: '質問その{n}'}}" for n in range(20))
+    for number in range(3):
+        text = IMPORTED.format(base_url=trained.server.base_url).replace("name: gone", f"name: e{number}")
+        text = text.replace("ft:m:old", f"ft:m:old{number}").replace(
+            "api_key_env", "concurrency: 4, api_key_env"
+        )
+        text = text.replace("imported:", f"  prompts: [{prompts}]\nimported:")
+        (configs / f"e{number}.yaml").write_text(text, encoding="utf-8")
+    enough, resumed, count, lock = threading.Event(), threading.Event(), Counter[str](), threading.Lock()
+
+    def hook(asked: Asked) -> Answer | None:
+        if asked.path != "/chat/completions":
+            return None
+        with lock:
+            count["asked"] += 1
+            if count["asked"] == 40:
+                enough.set()
+        if enough.is_set():
+            resumed.wait(0.3)
+        return said(asked)
+
+    trained.provider.hook = hook
+    process = Ftrun(trained.folder).start("rescue", "--all", "--yes")
+    assert enough.wait(60)
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130 and time.monotonic() - start < 5 and "To resume: " in error
+    resumed.set()
+    asked = count["asked"]
+    document = trained.json("rescue", "--all", "--yes")
+    assert all(one["answers"] == {"tuned": 20, "base": 20} for one in document["experiments"])
+    assert count["asked"] - asked <= 120 - 40 + 12

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftrun.cost.candidates import priced_candidate, target_named
+from ftrun.cost.price_table import unknown_price
+from ftrun.cost.prices import tokens_usd
 from ftrun.cost.requests import LONGEST_ANSWER, request_tokens
 from ftrun.errors import FtrunError, UsageError, UserError
 from ftrun.evaluation.answer_files import AnswerCache
@@ -21,7 +23,7 @@ from ftrun.experiment.model import CandidateSpec
 from ftrun.paid.asking.eval_inputs import STAGE
 from ftrun.paid.asking.evaluating import answer, know_stores
 from ftrun.paid.asking.questionnaire import Questionnaire, candidate_of, questionnaire, tuned_model
-from ftrun.paid.budgets import check_run, estimate
+from ftrun.paid.budgets import check_run, estimate, with_part
 from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.removed_models import CODE, removed_now
@@ -94,6 +96,7 @@ class OneRescue:
     def __init__(self, session: Session, settings: RunSettings, options: RescueOptions, emit: Emit) -> None:
         self.session, self.result = session, Rescued(session=session)
         self._settings, self._options, self._emit = settings, options, emit
+        self._rescue: Rescue | None = None
         self._paces: Paces | None = None
         self._refused: dict[tuple[str, str], FtrunError] = {}  # by question and candidate
 
@@ -110,10 +113,12 @@ class OneRescue:
             if missing:
                 self._refuse_removed(context, missing)
                 check_targets(context)
+                before = dict(context.state.identity)
                 settle_identity(context)
                 know_stores(context)
-                asked = questionnaire(context)
-                missing = asked.missing()
+                if context.state.identity != before:  # by which answers are found again
+                    asked = questionnaire(context)
+                    missing = asked.missing()
             self.result.asked = self._asked(context, rescue, asked, missing)
             if missing:
                 context.settings = dataclasses.replace(context.settings, yes=True)  # to the budgets
@@ -124,13 +129,15 @@ class OneRescue:
         budget has agreed. The error that ended it is raised after that.
         """
         settings = dataclasses.replace(self._settings, yes=True)
+        asked = self.result.asked
         with self._context(settings) as context:
-            rescue = self._prepared(context)
-            know_stores(context)
+            rescue = self._rescue or self._prepared(context)
+            context.experiment = rescue.experiment
             subject = _subject(context)
             error: BaseException | None = None
             try:
-                if questionnaire(context).missing():
+                if asked is None or asked.missing:
+                    know_stores(context)
                     self._ask(context)
             except (FtrunError, KeyboardInterrupt) as one:
                 error = one
@@ -162,6 +169,7 @@ class OneRescue:
         rescue = _askable(context, rescue_of(context, spec, self._options))
         context.experiment = rescue.experiment
         _restore(context)
+        self._rescue = rescue
         return rescue
 
     def _offline(self, context: Context) -> None:
@@ -185,12 +193,13 @@ class OneRescue:
     def _asked(
         self, context: Context, rescue: Rescue, asked: Questionnaire, missing: Sequence[Request]
     ) -> Asked:
+        tokens, found = _cost(context, missing)
         providers = {target_named(context.experiment, one.candidate.target).provider for one in missing}
         return Asked(
             total=len(asked.all()),
             missing=len(missing),
-            tokens=_tokens(context, missing),
-            estimate=_estimate(context, missing) if missing else {},
+            tokens=tokens,
+            estimate=found,
             paid=bool(providers - {"local"}),
             notes=(*rescue.notes, *asked.notes),
         )
@@ -357,34 +366,33 @@ def _askable(context: Context, rescue: Rescue) -> Rescue:
     return dataclasses.replace(rescue, experiment=experiment, notes=(*rescue.notes, note))
 
 
-def _tokens(context: Context, missing: Sequence[Request]) -> tuple[int, int]:
-    """Return how many tokens the requests have, and their answers at most."""
+def _cost(context: Context, missing: Sequence[Request]) -> tuple[tuple[int, int], Mapping[str, Any]]:
+    """Return how many tokens the missing answers need (read, and written at most), and the estimate of their
+    cost, with a deployment if the tuned model needs one; nothing is trained.
+    """
     asked: dict[str, list[Request]] = {}
     for one in missing:
         asked.setdefault(one.candidate.name, []).append(one)
-    read = written = 0
+    read, written, costs, unknown = 0, 0, list[float | None](), None
     for same in asked.values():
         who = same[0].candidate
         target = priced_candidate(context.experiment, who.name, who.model, who.target)
-        read += sum(request_tokens(target, [(one.messages, one.tools) for one in same]))
-        written += sum(one.sampling.get("max_tokens") or LONGEST_ANSWER for one in same)
-    return read, written
+        tokens = sum(request_tokens(target, [(one.messages, one.tools) for one in same]))
+        most = sum(one.sampling.get("max_tokens") or LONGEST_ANSWER for one in same)
+        costs.append(tokens_usd(target, tokens, most))
+        read, written, unknown = read + tokens, written + most, unknown or unknown_price(target)
+    usd = None if None in costs else round(sum(one or 0.0 for one in costs), 6)
+    return (read, written), with_part(_without_answers(context), "eval_usd", usd, unknown)
 
 
-def _estimate(context: Context, missing: Sequence[Request]) -> Mapping[str, Any]:
-    """Return what the missing answers cost, and a deployment if the tuned model needs one; nothing is
-    trained.
-    """
+def _without_answers(context: Context) -> dict[str, Any]:
     more: dict[str, Any] = {}
     for stage in _around(context, "before"):
         decision = stage.decide(context, None)
         if costs_money(context, stage, decision):
             more |= stage.priced(context)
     untrained = dataclasses.replace(context.experiment, trains=False)
-    return (
-        estimate(dataclasses.replace(context, experiment=untrained), evaluate=True, requests=missing, **more)
-        or {}
-    )
+    return estimate(dataclasses.replace(context, experiment=untrained), **more) or {}
 
 
 def _answered(asked: Questionnaire) -> list[tuple[Request, Record]]:
