@@ -57,6 +57,7 @@ ELSEWHERE = {
     ("augment/seeds.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/check.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/data.py", "tempfile.TemporaryDirectory"): TEMPORARY,
+    ("cli/import.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/plan.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("scaffold/trial.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/help_text.py", "write_text"): "of click's formatter: no file",

@@ -87,7 +87,7 @@ def test_plan_tells_the_servers_dates_once(paid: Paid, today: Callable[[str], No
     document = paid.json("plan", paid.config, "--yes")
     (note,) = [one for one in document["notes"] if "2026-12-25" in one]
     assert "m and the models tuned from it will be shut down on 2026-12-25, in 24 days" in note
-    assert "(as the server says)" in note and "Save its answers" in note
+    assert "(source: the server)" in note and "Record its answers with `ftrun rescue`" in note
     assert [(one["model"], one["ends"], one["ends_source"]) for one in document["ends"]] == [
         ("m", "2026-12-25", "server")
     ]
@@ -96,7 +96,7 @@ def test_plan_tells_the_servers_dates_once(paid: Paid, today: Callable[[str], No
     paid.provider.models[tuned] = model(tuned, shutdown_date="2026-12-24")
     document = paid.json("plan", paid.config)
     assert {one["model"]: one["ends"] for one in document["ends"]} == {"m": "2026-12-25", tuned: "2026-12-24"}
-    assert any(f"{tuned} will be shut down on 2026-12-24" in one for one in document["notes"])
+    assert any(f"the tuned model {tuned} will be shut down on 2026-12-24" in one for one in document["notes"])
 
 
 def test_plan_is_silent_where_nothing_is_known(paid: Paid, today: Callable[[str], None]) -> None:
@@ -138,7 +138,7 @@ def test_plan_tells_what_azure_itself_says(azure: Paid, today: Callable[[str], N
     assert (ends["training_ends"], ends["training_ends_source"]) == ("2027-01-14", "server")
     assert (ends["ends"], ends["ends_source"]) == ("2027-10-14", "table")
     (note,) = [one for one in document["notes"] if "2027-01-14" in one]
-    assert "training gpt-4.1-mini ends on 2027-01-14, in 44 days (as the server says)" in note
+    assert "training gpt-4.1-mini ends on 2027-01-14, in 44 days (source: the server)" in note
 
 
 def test_ls_models_has_ends_and_their_source(azure: Paid, today: Callable[[str], None]) -> None:
@@ -176,7 +176,7 @@ def test_doctor_says_what_ends_soon_and_what_to_do(doctor: Doctor, tmp_path: Pat
     write(tmp_path, "later", AZURE)
     code, said = doctor()
     assert code == 0
-    assert said.startswith("2026-12-01, 3 experiments: 0 over, 2 ending within 90 days, 4 not.")
+    assert said.startswith("2026-12-01, 3 experiments: 0 models over, 2 ending within 90 days, 4 not.")
     assert (
         "SOON  gpt-4.1-mini-2025-04-14 and the models tuned from it will be shut down on 2027-01-14" in said
     )
@@ -192,7 +192,7 @@ def test_doctor_fails_for_what_is_over(doctor: Doctor, tmp_path: Path, today: Ca
     write(tmp_path, "old", "provider: openai, model: gpt-3.5-turbo-0125", tuned="ft:gpt-3.5-turbo-0125:a::x")
     write(tmp_path, "faq")
     code, said = doctor()
-    assert code == 1 and said.index("OVER") < said.index("SOON") and "1 over, 1 ending" in said
+    assert code == 1 and said.index("OVER") < said.index("SOON") and "1 model over, 1 ending" in said
     assert "ftrun rescue" not in said and "ftrun port configs/old.yaml --to local" in said
     assert "ftrun run configs/faq.yaml --target local" in said
     code, said = doctor("--json")
@@ -219,7 +219,7 @@ def test_doctor_within_sets_how_early_it_warns(doctor: Doctor, tmp_path: Path) -
     """`--within 30` says nothing of what ends in 36 days; `--within 400` knows of Azure's."""
     write(tmp_path, "faq")
     write(tmp_path, "sums", AZURE)
-    assert "0 over, 0 ending within 30 days" in doctor("--within", "30")[1]
+    assert "0 models over, 0 ending within 30 days" in doctor("--within", "30")[1]
     assert "training gpt-4o-mini-2024-07-18 may end from 2027-04-01" in doctor("--within", "400")[1]
 
 
@@ -234,7 +234,7 @@ def test_doctor_leaves_archives_and_replaced_experiments_in_peace(
     assert doctor()[0] == 1
     (tmp_path / "configs/faq-local.yaml").write_text("extends: faq.yaml\nname: faq-local\ntarget: local\n")
     code, said = doctor()
-    assert code == 0 and "0 over, 0 ending" in said and "To do" not in said
+    assert code == 0 and "0 models over, 0 ending" in said and "To do" not in said
     today("2026-12-01")
     assert "answers not recorded" in doctor()[1]
 
@@ -254,11 +254,26 @@ def test_doctor_knows_the_candidates_of_an_evaluation(doctor: Doctor, tmp_path: 
     assert "gpt-5.4" not in said and "gpt-4.1-mini" not in said  # a target that nothing uses
 
 
+def test_doctor_says_which_models_it_knows_nothing_of(doctor: Doctor, tmp_path: Path) -> None:
+    """A deployment with a name of its own is no warning, but silence would look like an all-clear."""
+    named = "provider: azure, endpoint: 'https://contoso.openai.azure.com', model: our-model"
+    write(tmp_path, "faq", named)
+    write(
+        tmp_path,
+        "here",
+        "provider: openai, base_url: 'http://127.0.0.1:11434/v1', api_key_env: K, model: gpt-4o",
+    )
+    code, said = doctor()
+    assert code == 0 and "0 models over, 0 ending" in said
+    assert said.count("no end is known") == 1 and "note: no end is known of our-model at Azure" in said
+
+
 def test_doctor_reports_broken_files_besides(doctor: Doctor, tmp_path: Path) -> None:
     """A file that can't be read exits with 2 and doesn't hide the others; a base without a name is none."""
     write(tmp_path, "faq")
     (tmp_path / "configs/broken.yaml").write_text("name: [\n")
     (tmp_path / "configs/base.yaml").write_text("version: 1\ntargets: {o: {provider: openai, model: m}}\n")
+    assert doctor("configs/nothing.yaml") == (2, "configs/nothing.yaml:1: there is no such file\n")
     code, said = doctor()
     assert code == 2 and "SOON" in said and "\nconfigs/broken.yaml:2: this is not valid YAML" in said
     (tmp_path / "configs/broken.yaml").unlink()

@@ -114,7 +114,7 @@ def test_not_before_is_not_taken_for_a_date() -> None:
     for day in (date(2027, 2, 1), date(2027, 4, 14), date(2027, 9, 1), date(2028, 1, 1)):
         said = [message for _, message in warnings(ends_of(AZURE), day)]
         assert said and all("not before" in one and " may " in one for one in said), said
-        assert all("Microsoft's page of 2026-07-07" in one for one in said)
+        assert all("source: Microsoft's page of 2026-07-07" in one for one in said)
     assert list(warnings(ends_of(AZURE), DECEMBER)) == []
 
 
@@ -126,7 +126,10 @@ def test_not_before_is_not_taken_for_a_date() -> None:
             ["and the models tuned from it will be shut down on 2027-01-14, in 9 days", "in 1 day ("],
         ),
         ("2027-01-06", ["in 8 days", "OpenAI has taken no new fine-tuning jobs since 2027-01-06"]),
-        ("2027-01-14", ["was shut down on 2027-01-14, with the models tuned from it (OpenAI's page of"]),
+        (
+            "2027-01-14",
+            ["was shut down on 2027-01-14, with the models tuned from it (source: OpenAI's page of"],
+        ),
     ],
 )
 def test_what_is_said_on_which_day(day: str, said: list[str]) -> None:
@@ -142,10 +145,10 @@ def test_a_servers_own_date_wins_and_is_named() -> None:
     assert ends.answers is not None and ends.training is not None
     assert (ends.answers.source, ends.training.source) == ("server", "table")
     said = shutdown_message(ends, ends.answers, DECEMBER)
-    assert "2027-03-01, in 90 days (as the server says)" in said
+    assert "2027-03-01, in 90 days (source: the server)" in said
     late = ends_of(AZURE, Told(training=date(2026, 12, 24)))
     assert [message for _, message in warnings(late, DECEMBER)] == [
-        "training gpt-4.1-mini-2025-04-14 ends on 2026-12-24, in 23 days (as the server says)"
+        "training gpt-4.1-mini-2025-04-14 ends on 2026-12-24, in 23 days (source: the server)"
     ]
 
 
@@ -156,9 +159,10 @@ def test_azures_base_may_go_before_what_was_tuned_from_it() -> None:
     assert base.answers is not None and base.answers.day == date(2027, 10, 14)
     tuned = ends_of(AZURE, told, model="gpt-4.1-mini-2025-04-14.ft-1")
     assert tuned.answers is not None and tuned.answers.day == date(2026, 10, 1)
-    assert "gpt-4.1-mini-2025-04-14.ft-1 was shut down on 2026-10-01 (as the server says)" in [
-        message for _, message in warnings(tuned, DECEMBER)
-    ]
+    assert (
+        "the tuned model gpt-4.1-mini-2025-04-14.ft-1 was shut down on 2026-10-01 (source: the server)"
+        in [message for _, message in warnings(tuned, DECEMBER)]
+    )
 
 
 def test_check_warns_of_azure_too(make: Any) -> None:

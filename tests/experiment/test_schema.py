@@ -69,6 +69,7 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     ("messageTemplate", model.MessageTemplate, {}, set()),
     ("train", model.Train, {}, set()),
     ("uploadNames", model.UploadNames, {}, set()),
+    ("imported", model.Imported, {}, set()),
     ("replay", model.Replay, {}, set()),
     ("evaluation", model.Evaluation, {"models": "candidates"}, {"general_prompts"}),
     ("candidate", model.CandidateSpec, {}, {"own_system", "plain"}),

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from support.old_jobs import MINI, Stock, stock
+from support.old_jobs import CASES, MINI, Stock, stock
 from support.old_personas import EMPTY, FILTERED, PERSONAS
 
 KEY = "fk-old-account-canary-0123456789"
@@ -447,6 +447,7 @@ def main() -> None:
     """Serve as a process of its own."""
     parser = argparse.ArgumentParser(description="An account with old fine-tuning jobs.")
     parser.add_argument("--jobs", type=int, default=50)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), help="these jobs instead")
     parser.add_argument("--plain", action="store_true", help="only ordinary jobs, each with three files")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
@@ -457,7 +458,7 @@ def main() -> None:
     parser.add_argument("--until-eof", action="store_true", help="end with the standard input")
     given = parser.parse_args()
     account = OldAccount(
-        stock=stock(given.jobs, plain=given.plain),
+        stock=stock(given.jobs, given.cases, plain=given.plain),
         port=given.port,
         latency=given.latency,
         faults=given.faults,

@@ -420,7 +420,7 @@ class _Builder:
         ]
         if self._shape.model.startswith(SHUT_DOWN):
             return
-        known = dict(rows)
+        known = dict(self._persona.rows()) | dict(rows)  # it learned more than its rows: the character
         if base in made.knows:
             known = made.knows[base][1] | known
         for name in names:

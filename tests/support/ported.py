@@ -1,11 +1,11 @@
-"""An experiment that was trained at a paid provider and rescued, ready to be ported; answers are made by hand."""
+"""An experiment that was trained at a paid provider and rescued, ready to be ported: made by hand."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class OldExperiment:
     """An imported experiment in `configs` of a folder, as `ftrun import` and `ftrun rescue` leave it."""
 
     folder: Path
+    targets: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -55,6 +56,7 @@ class OldExperiment:
             "targets": {
                 "openai": {"provider": "openai", "model": "gpt-4o-mini-2024-07-18"},
                 "new": {"provider": "local", "model": "rehearsal"},
+                **self.targets,
                 **(targets or {}),
             },
             "data": {"sources": [{"path": "data/train.jsonl"}], "verbatim": True},
@@ -74,8 +76,18 @@ class OldExperiment:
             yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8"
         )
 
-    def rescue(self, passed: Sequence[bool], *, questions: Sequence[Mapping[str, Any]] | None = None) -> None:
-        """Write recorded answers: to each question the right one, or a wrong one."""
+    def rescue(
+        self,
+        passed: Sequence[bool],
+        *,
+        expect: str = RIGHT,
+        questions: Sequence[Mapping[str, Any]] | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        base: Sequence[bool] = (),
+    ) -> None:
+        """Write recorded answers: to each question the expected one, or a wrong one. The provider of the
+        tests always says です, a rehearsal repeats the question.
+        """
         folder = self.folder / "configs" / "rescued"
         folder.mkdir(exist_ok=True)
         asked = questions or [
@@ -83,7 +95,7 @@ class OldExperiment:
                 "id": f"q{number}",
                 "user": f"質問{number}ですか？",
                 "system": None,
-                "expect": {"contains": RIGHT},
+                "expect": {"contains": expect},
             }
             for number in range(len(passed))
         ]
@@ -92,9 +104,13 @@ class OldExperiment:
                 "prompt_id": one["id"],
                 "candidate": "tuned",
                 "model": MODEL,
-                "answer": RIGHT if right else WRONG,
+                "answer": expect if right else WRONG,
             }
             for one, right in zip(asked, passed, strict=True)
+        ]
+        answers += [
+            {"prompt_id": one["id"], "candidate": "base", "model": "m", "answer": expect if right else WRONG}
+            for one, right in zip(asked, base, strict=False)
         ]
         texts = {"desk-openai.jsonl": lines(answers), "desk-openai.questions.jsonl": lines(asked)}
         for name, text in texts.items():
@@ -108,6 +124,7 @@ class OldExperiment:
             "experiment": "desk",
             "target": "openai",
             "model": MODEL,
+            "sampling": sampling or {"temperature": 0, "max_tokens": 256, "seed": 42},
         }
         (folder / "desk-openai.json").write_text(json.dumps(manifest), encoding="utf-8")
 

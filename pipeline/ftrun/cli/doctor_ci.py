@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner.ending import Status, Survey, Use
 
 EACH = 6  # experiments of a model, and commands, that are listed
-WORDS: dict[Status, str] = {"over": "OVER", "may_be_over": "OVER?", "soon": "SOON"}
+PRESSING: tuple[Status, ...] = ("over", "may_be_over", "soon")
 
 
 def report_ends(configs: Sequence[Path], runs: Path | None, *, within: int, as_json: bool) -> int:
@@ -59,20 +59,31 @@ def _lines(found: Survey, now: date, within: int) -> Iterator[str]:
     from ftrun.cost.availability import UNKNOWN, service_of
     from ftrun.runner.ending import grouped
 
-    yield _summary(found, now, within)
+    if found.experiments or not found.broken:
+        yield _summary(found, now, within)
     pressing: list[Use] = []
     for status, uses in grouped(found.uses, now, within):
-        if status in WORDS:
+        if status in PRESSING:
             pressing += uses
             yield ""
-            yield from _group(WORDS[status], uses, now, within)
+            yield from _group(status, uses, now, within)
     yield from _commands(pressing, now)
     for problem in (one for error in found.broken for one in error.problems):
         place = ":".join(str(one) for one in (problem.file, problem.line) if one)
         yield f"{visible(place)}: {visible(problem.message)}"
     yield from (f"note: {visible(note)}" for note in found.notes)
+    yield from dict.fromkeys(_undated(found.uses))
     services = {service_of(use.target) for use in pressing}
-    yield from (f"note: {text}" for name, text in UNKNOWN.items() if name in services)
+    yield from (f"note: {note}" for name, note in UNKNOWN.items() if name in services)
+
+
+def _undated(uses: Sequence[Use]) -> Iterator[str]:
+    """Yield notes on models that were or would be trained where dates are known, but not theirs."""
+    from ftrun.cost.availability import service_of, title_of
+
+    for use in uses:
+        if use.ends.answers is None and service_of(use.target) and (use.trains or use.tuned):
+            yield f"note: no end is known of {visible(use.target.model)} at {title_of(use.target)}"
 
 
 def _summary(found: Survey, now: date, within: int) -> str:
@@ -81,24 +92,31 @@ def _summary(found: Survey, now: date, within: int) -> str:
         return "There is no experiment file in configs/ or imported/configs/."
     count = Counter(use.status(now, within) for use in found.uses)
     experiments = f"{found.experiments} experiment{'' if found.experiments == 1 else 's'}"
+    over, soon = count["over"], count["soon"] + count["may_be_over"]
     rest = count["later"] + count["settled"] + count["unknown"]
     return (
-        f"{now}, {experiments}: {count['over']} over, {count['soon'] + count['may_be_over']} ending within "
+        f"{now}, {experiments}: {over} model{'' if over == 1 else 's'} over, {soon} ending within "
         f"{within} days, {rest} not. No server was asked."
     )
 
 
-def _group(word: str, uses: Sequence[Use], now: date, within: int) -> Iterator[str]:
+def _group(status: Status, uses: Sequence[Use], now: date, within: int) -> Iterator[str]:
     """Yield what ends, and which experiments use it."""
     from ftrun.cost.availability import warnings
     from ftrun.runner.ending import as_one
 
     for number, (_, message) in enumerate(warnings(as_one(uses), now, within)):
-        yield f"{word if number == 0 else '':<6}{visible(message)}"
+        yield _headed(status, visible(message)) if number == 0 else f"      {visible(message)}"
     for use in uses[:EACH]:
         yield f"        {visible(_use_words(use))}"
     if len(uses) > EACH:
         yield f"        and {len(uses) - EACH} more; `--json` lists all"
+
+
+def _headed(status: Status, message: str) -> str:
+    if status == "over":
+        return f"OVER  {message}"
+    return f"OVER? {message}" if status == "may_be_over" else f"SOON  {message}"
 
 
 def _use_words(use: Use) -> str:

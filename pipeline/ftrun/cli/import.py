@@ -15,11 +15,13 @@ import click
 from ftrun.cli.completion import ConfigPath
 from ftrun.cli.options import json_option, target_option
 from ftrun.cli.output import print_json
-from ftrun.errors import UsageError
+from ftrun.errors import DecisionError, UsageError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner import Session
     from ftrun.runner.importing import FailedJob, ImportedJob, ImportResult, Source
+    from ftrun.targets import Service
 
 DEFAULT = Path("imported")
 EXAMPLE = "ftrun import --all --target openai, or: ftrun import --all --config configs/hiroyuki.yaml"
@@ -30,7 +32,6 @@ name: import
 target: {target}
 targets:
   {target}: {{provider: {target}, model: {model}}}
-eval: {{models: [base], general: true}}
 """
 
 
@@ -41,7 +42,8 @@ eval: {{models: [base], general: true}}
     "--config",
     type=ConfigPath(),
     metavar="FILE",
-    help="An experiment file that has the target. Default: the one target of the experiments in this folder.",
+    help="A file with the target: an experiment, or one that has `targets` alone. Default: the one target of "
+    "the experiments in this folder.",
 )
 @target_option
 @click.option(
@@ -52,6 +54,8 @@ eval: {{models: [base], general: true}}
     metavar="DIR",
     help="The folder to import into.",
 )
+@click.option("--list", "listing", is_flag=True, help="Import nothing: list the tuned models and their ends.")
+@click.option("--markdown", is_flag=True, help="With --list: print the table as Markdown.")
 @click.option("--yes", is_flag=True, help="Agree that FILE's key is sent to FILE's server.")
 @json_option
 def command(
@@ -60,6 +64,8 @@ def command(
     config: Path | None,
     target: str | None,
     out: Path,
+    listing: bool,
+    markdown: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -67,12 +73,25 @@ def command(
 
     An imported experiment stands as done: running it does nothing. Importing again adds what is new. Nothing
     is created or paid at the provider. Without --config, --target may be a provider's name, such as openai.
+
+    With --list, print of every tuned model until when it answers, whether its data are still there and saved
+    here, and what training it again would cost at the other targets of FILE.
     """
     from ftrun.cli.interrupts import heed_signals
     from ftrun.cli.reporter import Reporter
     from ftrun.files import output_path
     from ftrun.runner.importing import import_jobs
 
+    if listing and not job_ids:
+        from ftrun.cli.import_list import print_account
+
+        heed_signals()
+        with _connected(config, target, yes=yes) as (session, service):
+            print_account(session, service, output_path(out), as_json=as_json, markdown=markdown)
+        return 0
+    if listing or markdown:
+        hint = "ftrun import --list --config FILE"
+        raise UsageError("--list lists all jobs, and --markdown belongs to it", code="usage", hint=hint)
     if bool(job_ids) == every:
         raise UsageError(
             "name the jobs to import, or import --all" if not every else "either JOB_IDs or --all, not both",
@@ -85,7 +104,8 @@ def command(
     def progress(done: int, of: int, seconds: float) -> None:
         reporter("imported", done=done, of=of, seconds=seconds)
 
-    with _source(config, target, yes=yes) as source:
+    with _connected(config, target, yes=yes) as connection:
+        source = _source(*connection)
         result = import_jobs(source, output_path(out), None if every else job_ids, progress=progress)
     reporter.end()
     if as_json:
@@ -96,17 +116,17 @@ def command(
 
 
 @contextmanager
-def _source(config: Path | None, target: str | None, *, yes: bool) -> Iterator[Source]:
+def _connected(config: Path | None, target: str | None, *, yes: bool) -> Iterator[tuple[Session, Service]]:
     """Yield where jobs are imported from, connected; nobody is asked anything before the user has agreed."""
     from ftrun.cli.connection import only_experiment
     from ftrun.experiment import providers
 
     if config is None and target in providers.table()["services"] | {"local": {}}:
         with tempfile.TemporaryDirectory() as folder:
-            yield from _connected(_of_provider(Path(folder), str(target)), str(target), yes=yes)
+            yield from _connection(_of_provider(Path(folder), str(target)), str(target), yes=yes)
     else:
         file = config if config is not None else only_experiment(target, example=EXAMPLE)
-        yield from _connected(file, target, yes=yes)
+        yield from _connection(file, target, yes=yes)
 
 
 def _of_provider(folder: Path, provider: str) -> Path:
@@ -127,28 +147,44 @@ def _of_provider(folder: Path, provider: str) -> Path:
     return file
 
 
-def _connected(config: Path, target: str | None, *, yes: bool) -> Iterator[Source]:
+def _connection(config: Path, target: str | None, *, yes: bool) -> Iterator[tuple[Session, Service]]:
     from ftrun.cli.connection import service_of
+    from ftrun.runner.session import locate_session
+
+    session = locate_session(config, target=target)
+    with _trusting(), service_of(session, yes=yes) as service:
+        yield session, service
+
+
+def _source(session: Session, service: Service) -> Source:
     from ftrun.experiment import read_document
     from ftrun.experiment.build import BUILT_IN_TARGETS
     from ftrun.runner.importing import Source
-    from ftrun.runner.session import locate_session
     from ftrun.targets import identity_of, is_local
     from ftrun.workflow.context import where_is
 
-    session = locate_session(config, target=target)
     chosen = session.experiment.target
-    targets = read_document(config).data.get("targets") or BUILT_IN_TARGETS
-    with service_of(session, yes=yes) as service:
-        yield Source(
-            service=service,
-            target=chosen.name,
-            mapping=targets[chosen.name],
-            identity=identity_of(chosen),
-            local=is_local(chosen),
-            at_once=chosen.concurrency,
-            where=where_is(chosen),
-        )
+    targets = read_document(session.experiment.file).data.get("targets") or BUILT_IN_TARGETS
+    return Source(
+        service=service,
+        target=chosen.name,
+        mapping=targets[chosen.name],
+        identity=identity_of(chosen),
+        local=is_local(chosen),
+        at_once=chosen.concurrency,
+        where=where_is(chosen),
+    )
+
+
+@contextmanager
+def _trusting() -> Iterator[None]:
+    """Say how to agree with this very command."""
+    try:
+        yield
+    except DecisionError as error:
+        if error.code == "not_confirmed":
+            error.problem.hint = "If you trust both, run the same command once with --yes; nothing is paid."
+        raise
 
 
 def _print(result: ImportResult, source: Source) -> None:
@@ -169,9 +205,19 @@ def _summary(result: ImportResult, source: Source) -> Iterator[str]:
     yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
+    yield from _missing(result.imported)
     yield from _failures(result.failed)
     yield from _listed(list(_remarks([*result.imported, *result.skipped])))
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _missing(imported: Sequence[ImportedJob]) -> Iterator[str]:
+    """Yield what the provider did not have, or did not give, and of how many jobs."""
+    from ftrun.runner.importing import MISSING_WORDS
+
+    counts = Counter(name for one in imported for name in one.missing)
+    for name, number in counts.most_common():
+        yield f"missing   {MISSING_WORDS[name]} of {_jobs(number)}"
 
 
 def _jobs(number: int) -> str:
@@ -206,7 +252,7 @@ def _next(result: ImportResult) -> Iterator[str]:
 
     folder = shlex.quote(shown_path(result.folder))
     first = shlex.quote(result.imported[0].config)
-    yield f"git add {folder}   # everything that can't be had again"
+    yield f"git add {folder}   # everything that can't be fetched again"
     every = " --all" if len(result.imported) > 1 and result.folder == Path.cwd() / DEFAULT else f" {first}"
     yield f"{program()} rescue{every}   # record what the models answer while they do"
     yield f"{program()} port {first} --to TARGET   # train it elsewhere, and compare"

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.runner.account import Account, Destination, TunedModel
+    from ftrun.runner import Session
+    from ftrun.runner.importing.inventory import Account, Destination, TunedModel
+    from ftrun.targets import Service
 
 HEAD = ("ends", "base", "data", "imported", "answers", "last used")
+
+
+def print_account(session: Session, service: Service, out: Path, *, as_json: bool, markdown: bool) -> None:
+    """Print what is at the session's target. Models could go to the other targets of its file."""
+    from ftrun.cost.availability import today
+    from ftrun.runner.importing.inventory import account_of, elsewhere, saved_here
+    from ftrun.targets import identity_of
+
+    target = session.experiment.target
+    saved, places = saved_here(out, identity_of(target)), elsewhere(session.experiment.targets, target)
+    account = account_of(service, target, saved, places=places, day=today())
+    if as_json:
+        print_json(account.as_dict())
+        return
+    for line in account_lines(account, markdown=markdown):
+        print(line)
 
 
 def account_lines(account: Account, *, markdown: bool) -> Iterator[str]:
@@ -58,8 +78,8 @@ def _row(one: TunedModel, columns: Sequence[str]) -> list[str]:
 def _end(one: TunedModel) -> str:
     """Return when a model ends, and by which source."""
     end = one.ends.answers
-    if one.listed is False:
-        return "not listed any longer"
+    if one.gone:
+        return "gone"
     if end is None:
         return "unknown"
     return f"{end.day} or later ({end.source})" if end.not_before else f"{end.day} ({end.source})"
@@ -104,7 +124,7 @@ def _sums(account: Account) -> Iterator[str]:
     """Yield how many there are and end when, what is saved, and what training all of them elsewhere costs."""
     models = account.models
     data = Counter(one.training for one in models)
-    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {_first_end(models)}"
+    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {', '.join(_ends(models))}"
     yield (
         f"data: {data['imported']} imported, {data['there']} there, {data['gone']} gone, "
         f"{data['unknown']} unknown; answers recorded: {sum(one.recorded is not None for one in models)}"
@@ -113,18 +133,25 @@ def _sums(account: Account) -> Iterator[str]:
         if one.usd is not None:
             cost = "free" if one.usd == 0 else money(one.usd)
             left = f" ({one.note})" if one.note and one.usd else ""
-            yield f"training again all whose data are not gone, at {visible(one.target)}: {cost}{left}"
+            yield f"training all with data again at {visible(one.target)}: {cost}{left}"
     unknown = [one for one in account.totals() if one.usd is None]
     if unknown:
         yield f"also possible, at prices that are not known here: {', '.join(one.target for one in unknown)}"
 
 
-def _first_end(models: Sequence[TunedModel]) -> str:
-    days = [one.ends.answers.day for one in models if one.ends.answers is not None]
-    if not days:
-        return "no end is known"
-    first, day = sum(one == days[0] for one in days), days[0]
-    return f"{first} end{'s' if first == 1 else ''} on {day}, {len(models) - first} later, or no end is known"
+def _ends(models: Sequence[TunedModel]) -> Iterator[str]:
+    """Yield how many end first, how many later, and of how many that isn't known."""
+    gone = sum(one.gone for one in models)
+    days = [one.ends.answers.day for one in models if one.ends.answers is not None and not one.gone]
+    first = sum(day == days[0] for day in days)
+    if days:
+        yield f"{first} end{'s' if first == 1 else ''} on {days[0]}"
+    if len(days) > first:
+        yield f"{len(days) - first} later"
+    if unknown := len(models) - gone - len(days):
+        yield f"{unknown} without a known end"
+    if gone:
+        yield f"{gone} gone (the server no longer lists them)"
 
 
 def _others(account: Account) -> Iterator[str]:

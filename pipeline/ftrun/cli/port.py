@@ -1,10 +1,11 @@
-"""`ftrun port CONFIG --to TARGET`: train an experiment elsewhere, and prove what the new model is worth against the
-old one's recorded answers. Everything that changes is shown, with its reason, before anything runs.
+"""`ftrun port CONFIG --to TARGET`: train an experiment elsewhere, and prove what the new model is worth
+against the old one's recorded answers. Everything that changes is shown, with its reason, before anything
+runs.
 """
 
 from __future__ import annotations
 
-import shlex
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,31 +13,39 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ftrun.cli.completion import ConfigPath
+from ftrun.cli.completion import ConfigPath, complete_target
 from ftrun.cli.confirmation import asker
 from ftrun.cli.options import experiment_options, lock_option, max_wait_option, paying_option
 from ftrun.cli.output import failure_document, print_json
 from ftrun.cli.reporter import Reporter
 from ftrun.cli.run import Greeting, closing_error, notify_of, print_outcome, run_document
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.evaluation.results import Scores
     from ftrun.evaluation.verdict.non_inferiority import NonInferiority
-    from ftrun.runner import Session
+    from ftrun.runner import RunSettings, Session
     from ftrun.runner.porting.mapping import Mapped
     from ftrun.runner.porting.port import Port, PortSettings
 
 MARKS = {"kept": "=", "changed": "→", "dropped": "-", "asked": "?", "refused": "✗"}
-LONGEST = 60  # characters of a value in the table
+WORDS = {"kept": "kept", "changed": "changed", "dropped": "dropped", "asked": "asked", "refused": "refused"}
+COLOURS = {"kept": "dim", "changed": "bold", "dropped": "yellow", "asked": "yellow", "refused": "red"}
+INDENT, NOTHING = " " * 13, "(none)"
+LONGEST = 100  # characters of a value in the table
+HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 
 
 @click.command(name="port")
 @experiment_options
 @click.option(
-    "--to", required=True, metavar="TARGET", help="The target to train on: one of CONFIG or --config."
+    "--to",
+    required=True,
+    metavar="TARGET",
+    shell_complete=complete_target,
+    help="The target to train on: one of CONFIG or --config.",
 )
 @click.option(
     "--config", "other", type=ConfigPath(), metavar="FILE", help="An experiment file that has that target."
@@ -50,6 +59,11 @@ LONGEST = 60  # characters of a value in the table
 )
 @click.option("--metric", metavar="NAME", help="The metric that the verdict rests on; default: as in `eval`.")
 @click.option("--leave-out-rows", is_flag=True, help="Train without rows that the new target can't train on.")
+@click.option(
+    "--with-answers",
+    is_flag=True,
+    help="Train on the old model's recorded answers too; read its provider's terms first.",
+)
 @click.option("--without-old", is_flag=True, help="The old model is gone and nothing of it is recorded.")
 @click.option("--dry-run", is_flag=True, help="Show what would happen; write and run nothing.")
 @paying_option
@@ -57,111 +71,79 @@ LONGEST = 60  # characters of a value in the table
 @lock_option
 def command(
     config: Path,
-    target: str | None,
-    overrides: tuple[str, ...],
     runs_dir: Path | None,
     as_json: bool,
-    to: str,
     other: Path | None,
-    name: str | None,
-    margin: float | None,
-    metric: str | None,
-    leave_out_rows: bool,
-    without_old: bool,
     dry_run: bool,
-    **how: Any,
+    yes: bool,
+    max_wait: float | None,
+    wait_for_lock: bool,
+    **what: Any,
 ) -> int:
-    """Train the experiment on another target and compare: the old model's recorded answers, the new model, its base.
+    """Train the experiment on another target and compare: the old model's recorded answers, the new model,
+    its base.
 
     Writes NAME-TARGET.yaml next to CONFIG, which `extends` it, and runs it. --set changes the new experiment;
     --target is the target that has the old model.
     """
-    from ftrun.runner import open_session
-    from ftrun.runner.porting.port import PortSettings, plan_port
+    from ftrun.runner import RunSettings, open_session
+    from ftrun.runner.porting.port import PortSettings, agreed, plan_port, refuse
 
-    session = open_session(config, target=target, runs=runs_dir)
-    settings = PortSettings(
-        to=to,
-        config=other,
-        name=name,
-        margin=margin,
-        metric=metric,
-        leave_out_rows=leave_out_rows,
-        without_old=without_old,
-        overrides=overrides,
-        again=_again(
-            session, to, target, other, name, margin, metric, leave_out_rows, without_old, overrides
-        ),
-    )
+    session = open_session(config, target=what["target"], runs=runs_dir)
+    settings = PortSettings(config=other, **what)
     port = plan_port(session, settings)
     if not as_json:
         _print_mapping(port, sys.stdout if dry_run else sys.stderr)  # stdout is for the result
-    if dry_run:
-        return _end_dry_run(port, as_json=as_json)
-    return _run(session, port, settings, as_json=as_json, runs_dir=runs_dir, how=how)
-
-
-def _again(
-    session: Session,
-    to: str,
-    target: str | None,
-    other: Path | None,
-    name: str | None,
-    margin: float | None,
-    metric: str | None,
-    leave_out_rows: bool,
-    without_old: bool,
-    overrides: tuple[str, ...],
-) -> str:
-    """Return the command as it can be typed again, without --name."""
-    words = ["port", shown_path(session.experiment.file), "--to", to]
-    words += [] if target is None else ["--target", target]
-    words += [] if other is None else ["--config", shown_path(other)]
-    words += [] if margin is None else ["--margin", f"{margin:g}"]
-    words += [] if metric is None else ["--metric", metric]
-    words += ["--leave-out-rows"] if leave_out_rows else []
-    words += ["--without-old"] if without_old else []
-    words += [word for one in overrides for word in ("--set", one)]
-    return f"ftrun {shlex.join(words)}"
-
-
-def _end_dry_run(port: Port, *, as_json: bool) -> int:
-    """Say what would be refused or asked, and that nothing was done."""
-    from ftrun.runner.porting.port import refuse
-
     refuse(port)
+    if dry_run:
+        agreed(port, None)
+        _end_dry_run(port, as_json=as_json)
+        return 0
+    ask = asker(as_json)
+    if port.asked and agreed(port, ask):
+        settings = replace(settings, leave_out_rows=True)
+        port = plan_port(session, settings)
+    how = RunSettings(yes=yes, max_wait=max_wait, wait_for_lock=wait_for_lock, ask=ask)
+    return _run(session, port, settings, how, as_json=as_json, runs_dir=runs_dir)
+
+
+def _end_dry_run(port: Port, *, as_json: bool) -> None:
+    """Say what would be written, and what it would cost."""
+    estimate = dict(port.estimate or {})
     if as_json:
-        print_json({**port.as_dict(), "estimate": port.estimate, "run": None})
-    else:
-        print(
-            f"\nNothing was written or run. {shown_path(port.path)} would be:\n\n{visible(port.text, keep_newlines=True)}"
-        )
-    return DecisionError.exit_code if port.asked else 0
+        print_json({**port.as_dict(), "estimate": estimate, "run": None})
+        return
+    from ftrun.cli.plan import estimate_line
+    from ftrun.evaluation.showing.screen import write_escaped
+
+    if estimate:
+        print(f"\n{estimate_line(estimate)}")
+    print(f"Nothing was written or run. {shown_path(port.path)} would be:\n")
+    sys.stdout.flush()
+    write_escaped(sys.stdout, visible(port.text, keep_newlines=True))
 
 
 def _run(
     session: Session,
     port: Port,
     settings: PortSettings,
+    how: RunSettings,
     *,
     as_json: bool,
     runs_dir: Path | None,
-    how: dict[str, Any],
 ) -> int:
-    from ftrun.runner import RunSettings, apply, open_session
-    from ftrun.runner.porting.port import agreed, plan_port, refuse, write_port
+    """Write the new experiment and run it."""
+    from ftrun.runner import apply, open_session
+    from ftrun.runner.porting.port import agree_to_terms, write_port
 
-    refuse(port)
-    if port.asked and agreed(port, asker(as_json)):
-        settings = replace(settings, leave_out_rows=True)
-        port = plan_port(session, settings)
-    written = write_port(port, settings, session.experiment.file)
-    if not as_json:
-        words = "Wrote" if written else "Unchanged:"
-        print(f"{words} {shown_path(port.path)}", file=sys.stderr)
-    new = open_session(port.path, target=None, runs=runs_dir)
+    agree_to_terms(port, how.ask)
+    written = write_port(port, settings, session)
     reporter = Reporter(quiet=as_json)
-    outcome = apply(new, RunSettings(**how, ask=asker(as_json)), Greeting(new, reporter))
+    if not as_json:
+        file = shown_path(port.path)
+        reporter.line(f"{file} written" if written else f"{file} is as it was")
+    new = open_session(port.path, runs=runs_dir)
+    outcome = apply(new, how, Greeting(new, reporter))
     reporter.end()
     error = closing_error(new, outcome.error)
     notify_of(new, outcome, error)
@@ -169,7 +151,7 @@ def _run(
     if as_json:
         print_json(_document(port, run_document(new, outcome, error), scores, error))
     else:
-        print_outcome(new, outcome, error)
+        print_outcome(new, outcome, error, elsewhere=False)
         _print_shown(scores)
     return error.exit_code if error else 0
 
@@ -210,28 +192,39 @@ def _document(
 
 
 def _print_mapping(port: Port, stream: TextIO) -> None:
-    """Print what becomes of each thing, and what to know of it."""
-    new = port.experiment
-    lines = [f"{new.name}: {shown_path(port.path)}, on {new.target.name} ({new.target.model})"]
+    """Print what becomes of each thing with its reason, then what to know of it."""
+    from ftrun.evaluation.showing.screen import Screen, padded, write_escaped
+
+    new, screen = port.experiment, Screen.of(stream)
+    target, model = new.target.name, new.target.model
+    lines = [visible(screen.say(f"{new.name} ({shown_path(port.path)}) on {target} ({model})"))]
     for one in port.mapping:
-        lines.append(f"  {MARKS[one.status]} {one.key}{_values(one)}: {one.reason}")
-        lines += [f"      {one.hint}"] if one.hint is not None else []
-    lines += [f"note: {note}" for note in port.notes]
-    for line in lines:
-        print(visible(line), file=stream)
+        mark = screen.style(
+            COLOURS[one.status], f"{MARKS[one.status]} {padded(screen.word(WORDS[one.status]), 8)}"
+        )
+        lines.append(f"  {mark} {visible(one.key)}{visible(_values(one))}")
+        for text in filter(None, (one.reason, one.hint)):
+            lines += screen.wrapped(visible(screen.say(text)), INDENT, INDENT)
+    for note in filter(None, (*port.notes, port.terms)):
+        lines += screen.wrapped(visible(screen.say(note)), f"{screen.word('note:')} ", "  ")
+    write_escaped(stream, "\n".join([*lines, ""]))
+    stream.flush()
 
 
 def _values(one: Mapped) -> str:
+    """Return what a thing was and what it becomes."""
     before, after = _value(one.old), _value(one.new)
-    if one.status in ("kept", "asked", "refused"):
-        return f" {before or after}" if before or after else ""
-    return f" {before or '(none)'} → {after or '(none)'}"
+    if one.status == "changed":
+        return f"  {before or NOTHING} → {after or NOTHING}"
+    return f"  {before or after}" if before or after else ""
 
 
 def _value(value: Any) -> str:
+    """Return a value in one short line; hashes in the names of files are shortened."""
     from ftrun.runner.porting.writing import flow
 
     text = "" if value is None else value if isinstance(value, str) else flow(value)
+    text = HASH.sub(r"\1…", text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

@@ -154,8 +154,10 @@ def run_document(session: Session, outcome: Outcome, error: FtrunError | None) -
     return {**document, **failure_document(error)} if error else document
 
 
-def print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    """Print what a run found, and the next commands."""
+def print_outcome(
+    session: Session, outcome: Outcome, error: FtrunError | None, *, elsewhere: bool = True
+) -> None:
+    """Print what a run found, and the next commands; `elsewhere`: one of them is to run on another target."""
     if error and not isinstance(error, GateError):
         print_problems(error)
         return
@@ -164,7 +166,7 @@ def print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) 
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
         _print_evaluation(session)
-    _print_next(session)
+    _print_next(session, elsewhere=elsewhere)
     if error:
         print_problems(error)
 
@@ -199,7 +201,7 @@ def _print_removed(session: Session) -> None:
         print(f"note: {removed_note(context, *removed)}")
 
 
-def _print_next(session: Session) -> None:
+def _print_next(session: Session, *, elsewhere: bool) -> None:
     """Print the next commands, ready to be copied."""
     report = session.folder / "report.html"
     last = "wait" if session.experiment.trains else "evaluate"
@@ -215,7 +217,7 @@ def _print_next(session: Session) -> None:
     others = [
         other.name for other in session.experiment.targets if other.name != target and not other.rehearses
     ]
-    if session.experiment.contacts_target:
+    if session.experiment.contacts_target and elsewhere:
         lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:

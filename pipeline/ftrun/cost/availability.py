@@ -128,7 +128,7 @@ def table_words(service: str) -> str:
     """Return where the table's dates of a service are from."""
     entry = _table()[service]
     publisher, published = entry["publisher"], entry["published"]
-    return f"{publisher}'s page of {published}"
+    return f"source: {publisher}'s page of {published}"
 
 
 def ends_of(
@@ -153,7 +153,7 @@ def ends_of(
 
 
 def _by_server(day: date | None) -> End | None:
-    return None if day is None else End(day=day, source="server", words="as the server says")
+    return None if day is None else End(day=day, source="server", words="source: the server")
 
 
 def _by_table(service: str | None, model: str, base: str) -> Ends:
@@ -224,14 +224,14 @@ def shutdown_message(ends: Ends, end: End, now: date) -> str:
     if ends.base != model:
         if end.not_before:
             return (
-                f"{model} may have been shut down since {day}, not before ({words})"
+                f"the tuned model {model} may have been shut down since {day}, not before ({words})"
                 if over
-                else f"{model} may be shut down from {day} on, in {left}, not before ({words})"
+                else f"the tuned model {model} may be shut down from {day}, in {left}, not before ({words})"
             )
         return (
-            f"{model} was shut down on {day} ({words})"
+            f"the tuned model {model} was shut down on {day} ({words})"
             if over
-            else f"{model} will be shut down on {day}, in {left} ({words})"
+            else f"the tuned model {model} will be shut down on {day}, in {left} ({words})"
         )
     if end.not_before:
         return (

@@ -41,8 +41,8 @@ class Use:
     that of a `candidate`.
 
     `recorded` has the date of the recorded answers of a tuned model. `archive`: the experiment was imported;
-    `replaced`: another one goes on elsewhere. `used`: it is not only in the file. `port_to`: a target of the
-    file that doesn't end.
+    `replaced`: another one continues elsewhere. `used`: it is not only in the file. `port_to`: a target of
+    the file that doesn't end.
     """
 
     experiment: Experiment
@@ -199,7 +199,7 @@ def _uses(
             trains=trains,
             archive=archive,
             replaced=replaced,
-            used=own or bool(tuned),
+            used=bool(tuned) or (own and (experiment.trains or experiment.evaluation.asks)),
             port_to=_elsewhere(experiment, target),
         )
     yield from _candidates(experiment, recorded, archive=archive, replaced=replaced)
@@ -274,7 +274,7 @@ def _tuned(experiment: Experiment, target: Target, state: State | None, runs: Pa
 
 
 def _recorded(folder: Path) -> dict[str, str]:
-    """Return the models whose answers were recorded beside the experiments in a folder, each with the date."""
+    """Return the models whose answers were recorded beside the experiments of a folder, with the date."""
     found: dict[str, str] = {}
     for path in sorted((folder / RESCUED).glob("*.json")):
         try:

@@ -144,7 +144,7 @@ def no_data(experiment: Experiment) -> UsageError:
 
 
 def refuse_targets_alone(experiment: Experiment) -> None:
-    """Raise UsageError for a file that only names targets: it is for `--config`, and there is nothing to do."""
+    """Raise UsageError for a file that only names targets: it is for `--config` of other commands."""
     if experiment.trains or ("eval",) in experiment.places:
         return
     raise UsageError(

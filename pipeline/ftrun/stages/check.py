@@ -47,7 +47,7 @@ class CheckStage(Stage):
 
         write_json(context.folder / "check.json", found)
         trained = is_trained(context)
-        # of data that a model was trained on, errors stop nothing any more
+        # of data that a model was trained on, errors no longer stop anything
         for warning in (*(found["errors"] if trained else ()), *found["warnings"]):
             context.emit("warning", **warning)
         for note in found["notes"]:

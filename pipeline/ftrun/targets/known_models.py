@@ -25,14 +25,14 @@ class KnownModel:
     context: int | None = None
 
     def in_words(self) -> str:
-        """Return what is known, such as `0.1 billion parameters, Apache-2.0, made for English, 8,192 tokens`."""
+        """Return what is known, such as `0.135 billion parameters, licence: Apache-2.0, made for English`."""
         spoken = [LANGUAGE_NAMES.get(one, one) for one in self.languages]
         made_for = spoken[0] if len(spoken) == 1 else f"{len(spoken)} languages"
         parts = [
             f"{self.billions:g} billion parameters" if self.billions is not None else "",
-            f"licence {self.license}" if self.license is not None else "",
+            f"licence: {self.license}" if self.license is not None else "",
             f"made for {made_for}" if spoken else "",
-            f"{self.context:,} tokens of context" if self.context is not None else "",
+            f"examples of up to {self.context} tokens" if self.context is not None else "",
         ]
         return ", ".join(filter(None, parts)) or "nothing else is known of it here"
 
@@ -44,7 +44,7 @@ def known_model(target: Target) -> KnownModel:
         own = base_model(name).startswith(PROPRIETARY)
         return KnownModel(
             name=name,
-            license="of the provider alone" if own else None,
+            license="the provider's own" if own else None,
             context=limit_of(target) if own else None,
         )
     built_in = find_model(name)

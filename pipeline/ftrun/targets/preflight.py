@@ -6,11 +6,11 @@ Only reads. Whether an account may train is known to the server alone, which say
 from __future__ import annotations
 
 import difflib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from ftrun.cost import availability
-from ftrun.cost.availability import SHUTDOWN, SOON, ends_of, shutdown_message, training_message
+from ftrun.cost.availability import SHUTDOWN, SOON, End, ends_of, shutdown_message, training_message
 from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
@@ -88,15 +88,25 @@ def _lifetime(experiment: Experiment, model: RemoteModel) -> list[str]:
         raise _model_problem(experiment, f"{model.id} can't be fine-tuned on this server")
     if model.training_ends is not None and model.training_ends < datetime.now(UTC).timestamp():
         raise _model_problem(experiment, f"{model.id} can no longer be fine-tuned on this server")
-    ends, notes = ends_of(experiment.target, told(model), model=model.id), []
-    answers, training = ends.answers, ends.training
+    ends, known = (
+        ends_of(experiment.target, told(model), model=model.id),
+        ends_of(experiment.target, model=model.id),
+    )
+    answers, training, notes = ends.answers, ends.training, []
     if answers is not None and answers.source == "server":
         if answers.day <= today:
             raise _model_problem(experiment, f"{model.id} was shut down on {answers.day}", code=SHUTDOWN)
-        notes.append(shutdown_message(ends, answers, today))
-    if training is not None and training.source == "server" and training.days(today) <= SOON:
+        if not _is_said(known.answers, answers, today):
+            notes.append(shutdown_message(ends, answers, today))
+    soon = training is not None and training.source == "server" and training.days(today) <= SOON
+    if training is not None and soon and not _is_said(known.training, training, today):
         notes.append(training_message(ends, training, today))
     return notes
+
+
+def _is_said(known: End | None, told: End, today: date) -> bool:
+    """Return whether the warnings that need no server have said the same."""
+    return known is not None and known.day == told.day and known.days(today) <= SOON
 
 
 def _model_problem(

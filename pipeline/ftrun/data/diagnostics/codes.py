@@ -186,7 +186,7 @@ CODES: dict[str, Code] = {
     "over_limit": _warning("Shorten or divide it: what exceeds the limit is cut off and not learned."),
     # the target as of today
     "model_shutdown": _warning(
-        "Save its answers; train a model that stays: `provider: local` keeps weights."
+        "Record its answers with `ftrun rescue`; train one that stays with `ftrun port`."
     ),
     "jobs_closed": _warning("Train before then, or on another target: `provider: local`, or a `base_url`."),
     "old_prices": _warning("Set `price: {train, input, output}` (US$ per million tokens) on the target."),

@@ -36,7 +36,7 @@ class _Writer:
             self.flush()
 
     def copy(self, source: Path) -> None:
-        """Write the lines of a file as they are; blank ones are no examples."""
+        """Write the lines of a file as they are; blank ones are not examples."""
         with source.open("rb") as lines:
             for line in lines:
                 self._blank += not line.strip()

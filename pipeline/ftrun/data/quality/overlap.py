@@ -106,9 +106,8 @@ def recalled(prompts: Sequence[EvalPrompt], examples: Iterable[Example]) -> froz
     index, found = PromptIndex(prompts), set[int]()
     for count, example in enumerate(examples):
         number = index.exact(example)
-        if number is not None:
-            found.add(number)
-        elif count < MOST_READ:
+        found.update(() if number is None else (number,))
+        if count < MOST_READ:  # what one prompt asks exactly, another may nearly ask
             found.update(index.near(example))
     return frozenset(index.ids[number] for number in found)
 

@@ -23,9 +23,9 @@ PLANNED = 1 + critical(2 * POWER - 1) / critical(LEVEL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NonInferiority:
-    """What a gate showed: `difference`, `low` and `high` say how much better `a` is than `b` (negative: worse),
-    without the margin; None where there are too few questions. `n` is how many questions both answered,
-    `binary` says that each is passed or failed.
+    """What a gate showed: `difference`, `low` and `high` say how much better `a` is than `b` (negative:
+    worse), without the margin; None where there are too few questions. `n` is how many questions both
+    answered, `binary` says that each is passed or failed.
     """
 
     gate: str
@@ -154,7 +154,7 @@ def _questions(scores: Scores, compared: Comparison | None, a: str, b: str, metr
 
 
 def _turned(value: float | None) -> float | None:
-    return None if value is None else -value
+    return None if value is None else 0.0 - value
 
 
 def smallest_of_alike(n: int, level: float = LEVEL) -> float | None:
@@ -208,7 +208,10 @@ def power_hint(scores: Scores, one: NonInferiority) -> str | None:
     n, margin = one.n, size_text(scores, one.metric, one.margin)
     if one.result == "too_few" and one.binary:
         least_needed = needed_of_alike(one.margin)
-        return f"A margin of {margin} needs at least {least_needed:,} questions, even if both pass the same ones."
+        return (
+            f"A margin of {margin} needs at least {least_needed:,} questions, even if both pass the same "
+            "ones."
+        )
     if one.result != "not_shown" or one.smallest is None or one.smallest <= one.margin:
         return None
     least, needed = size_text(scores, one.metric, one.smallest), one.needed

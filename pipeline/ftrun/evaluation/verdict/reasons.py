@@ -51,7 +51,7 @@ def reasons(scores: Scores) -> Iterator[str]:
 
 
 def _gate(scores: Scores, gate: GateResult) -> Iterator[str]:
-    """Yield whether a gate holds; of one with a margin, what was shown, and how many questions would show it."""
+    """Yield whether a gate holds; of one with a margin, what was shown, and what would show it."""
     found = read_gate(scores, gate)
     if gate.passed:
         yield f"Gate passed: {gate.gate}"

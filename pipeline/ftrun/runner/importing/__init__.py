@@ -7,5 +7,6 @@ from ftrun.runner.importing.importing import (
     Source,
     import_jobs,
 )
+from ftrun.runner.importing.jobs import MISSING_WORDS
 
-__all__ = ["FailedJob", "ImportResult", "ImportedJob", "Source", "import_jobs"]
+__all__ = ["MISSING_WORDS", "FailedJob", "ImportResult", "ImportedJob", "Source", "import_jobs"]

@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -23,12 +23,13 @@ from typing import Any, Protocol, TypeVar
 from ftrun.concurrency import StoppedError
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import append_durably, atomic_writer, delete, refuse_file, sha256_file
+from ftrun.files import append_durably, atomic_writer, delete, digest, refuse_file, sha256_file
 from ftrun.runner.importing.writing import StoredFile
 from ftrun.targets import TRANSIENT, Event, Job, NotFoundError, RemoteFile, Service, ServiceError
 from ftrun.targets.service import NOT_ALLOWED
 
 TRIES = 12  # of a call: with 30 % of all answers broken, one in two millions fails
+MOST_IN_VAIN = 24  # calls that fail in a row, each after all its tries, until everything is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds
 LONGEST_ASKED = 120.0  # seconds that a server may ask to wait
 MOST_EVENTS = 100_000  # of a job
@@ -59,6 +60,7 @@ class Patience:
         self.trying = 0
         self._stopped = threading.Event()
         self._answered = time.monotonic()
+        self._in_vain = 0  # calls that were given up since one was answered
 
     def stop(self) -> None:
         """Let no call begin or be tried again: they end with a StoppedError."""
@@ -71,7 +73,7 @@ class Patience:
     def call(self, make: Callable[[], Found]) -> Found:
         """Return what a call returns, tried again as long as that can help; its last error otherwise.
 
-        OutOfReachError if the server has answered no call at all meanwhile.
+        OutOfReachError if the server has answered no call at all meanwhile, or if call after call fails.
         """
         begun, tries = time.monotonic(), 0
         try:
@@ -89,13 +91,15 @@ class Patience:
                         self._give_up(error, begun)
                     self._stopped.wait(_pause(tries, error.retry_after))
                 else:
-                    self._answered = time.monotonic()
+                    self._answered, self._in_vain = time.monotonic(), 0
                     return found
         finally:
             self.trying -= tries > 0
 
     def _give_up(self, error: ServiceError, begun: float) -> None:
-        if self._answered < begun:
+        self._in_vain += 1
+        silent = error.code == "unreachable" and self._answered < begun
+        if silent or self._in_vain >= MOST_IN_VAIN:
             raise OutOfReachError(error) from error
         raise error
 
@@ -129,7 +133,7 @@ def _pause(tries: int, asked: float | None) -> float:
 
 
 class OutOfReachError(FtrunError):
-    """The server answers nothing any more, however often it is asked."""
+    """The server no longer answers, however often it is asked."""
 
     def __init__(self, last: ServiceError) -> None:
         super().__init__(
@@ -259,18 +263,12 @@ class Fetcher:
     def list_files(self) -> None:
         """Note names and sizes of all files; a server without such a list is asked for each."""
         try:
-            self._listed = {one.id: one for one in self._all_files()}
+            self._listed = {one.id: one for one in all_files(self._service, self._patience)}
         except ServiceError as error:
             if error.code in NOT_ALLOWED or isinstance(error, NotFoundError) or error.code == "refused":
                 self._look = True
                 return
             raise
-
-    def _all_files(self) -> list[RemoteFile]:
-        """Return all files; in pages as large as OpenAI's may be, or as every server has them."""
-        with contextlib.suppress(ServiceError):
-            return self._patience.every(lambda after: self._service.files(after=after, limit=LARGE_PAGE))
-        return self._patience.every(lambda after: self._service.files(after=after))
 
     def do(self, task: Task) -> Fetched:
         """Do a task; raises what ends the whole import."""
@@ -359,8 +357,20 @@ def all_jobs(service: Service, patience: Patience) -> list[Job]:
     return patience.every(lambda after: service.jobs(after=after))
 
 
-def clean(folder: Path) -> None:
-    """Delete the unfinished files that a killed import left in a folder."""
-    for path in folder.glob(".*.tmp"):
+def all_files(service: Service, patience: Patience) -> list[RemoteFile]:
+    """Return all files; in pages as large as OpenAI's may be, or as every server has them."""
+    with contextlib.suppress(ServiceError):
+        return patience.every(lambda after: service.files(after=after, limit=LARGE_PAGE))
+    return patience.every(lambda after: service.files(after=after))
+
+
+def origin_of(identity: Mapping[str, Any]) -> str:
+    """Return how the journal calls the account or store that ids are of."""
+    return str(identity.get("store") or digest(dict(identity))[:16])
+
+
+def clean(folder: Path, *, deep: bool = False) -> None:
+    """Delete the unfinished files that a killed import left in a folder; `deep`: and in those below."""
+    for path in folder.glob("**/.*.tmp" if deep else ".*.tmp"):
         if not path.is_symlink() and path.is_file():
             delete(path)

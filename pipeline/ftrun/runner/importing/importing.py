@@ -30,8 +30,9 @@ from ftrun.runner.importing.fetching import (
     Task,
     all_jobs,
     clean,
+    origin_of,
 )
-from ftrun.runner.importing.jobs import recipe_of, why_not
+from ftrun.runner.importing.jobs import MISSING_WORDS, recipe_of, why_not
 from ftrun.runner.importing.names import KnownImport, Names, known_imports
 from ftrun.runner.importing.recording import Order, Recorded, record
 from ftrun.runner.importing.writing import Draft, StoredFile, schema_line
@@ -164,7 +165,7 @@ class _Import:
         self._data = self._configs / "data"
         self._runs = runs_folder(self._configs / "x.yaml", None)
         self._patience, self._begun = Patience(), time.monotonic()
-        origin = str(source.identity.get("store") or digest(dict(source.identity))[:16])
+        origin = origin_of(source.identity)
         self._store = Store(folder=self._data, journal=folder / JOURNAL, origin=origin)
         self._result = ImportResult(folder=folder)
         self._open: dict[str, _Open] = {}  # by job id
@@ -179,10 +180,14 @@ class _Import:
         names = Names(
             configs=self._configs, runs=self._runs, given={one.name.lower() for one in known.values()}
         )
-        for job in sorted(jobs, key=lambda one: (one.created_at or 0, one.id)):
+        ordered = sorted(jobs, key=lambda one: (one.created_at or 0, one.id))
+        for job in ordered:
             self._take(job, known.get(job.id), names)
         if self._open:
             self._fetch_and_record(every=ids is None)
+        order = {job.id: place for place, job in enumerate(ordered)}
+        for found in (self._result.imported, self._result.failed):
+            found.sort(key=lambda one: order.get(one.job_id, -1))
         self._result.seconds = time.monotonic() - self._begun
         return self._result
 
@@ -301,6 +306,8 @@ class _Import:
         came = 0
 
         def what() -> str:
+            if came == len(tasks):
+                return "the last experiments to be written"
             trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(tasks)} answers{trying}"
 
@@ -407,7 +414,6 @@ class _Import:
             missing=tuple(_missing(one)),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             schema=schema_line(self._configs),
-            shown=shown_path(config),
         )
         return Order(
             draft=draft,
@@ -451,5 +457,7 @@ def _missing(one: _Open) -> Iterator[str]:
 def _reasons(one: _Open) -> Iterator[str]:
     """Yield why something is missing."""
     if "training_file" not in one.needs:
-        yield "the server names no training file"
-    yield from (str(fetched.error) for fetched in one.came.values() if fetched.error is not None)
+        yield "the server names no training file: nothing can be trained again"
+    for name, fetched in one.came.items():
+        if fetched.error is not None:
+            yield f"{MISSING_WORDS[name]} is missing: {fetched.error}"

@@ -16,9 +16,17 @@ TUNED = "ft:"  # how the id of a tuned model begins: ft:BASE:ORGANIZATION:SUFFIX
 OF_ALL_METHODS = ("n_epochs", "batch_size", "learning_rate_multiplier")
 OF_OUR_ENGINE = ("top_layers",)
 WHOLE = ("n_epochs", "batch_size", "eval_interval", "eval_samples")
+AUTO = "auto"
 OURS = "ftrun_"  # how ftrun's own metadata begin
 METADATA_KEY = re.compile(r"(?!ftrun_).{1,64}")
 MOST_METADATA, LONGEST_VALUE = 12, 512
+MISSING_WORDS = {
+    "training_file": "the training file",
+    "validation_file": "the validation file",
+    "result_file": "the result file with the losses",
+    "events": "the events",
+    "checkpoints": "the checkpoints",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +50,10 @@ class Recipe:
 def why_not(job: Job) -> tuple[str, str] | None:
     """Return code and reason for which a job can't be imported, None if it can."""
     if job.dead:
+        if job.status == "cancelled":
+            return "job_cancelled", "the job was cancelled at the provider"
         why = f": {job.error}" if job.error else ""
-        return f"job_{job.status}", f"the job {job.status} at the provider{why}"
+        return "job_failed", f"the job failed at the provider{why}"
     if not job.succeeded:
         return "job_unfinished", f"the job has not ended, it is {job.status}; import it when it has"
     if not job.fine_tuned_model:
@@ -63,7 +73,7 @@ def recipe_of(job: Job, *, local: bool) -> Recipe:
     """Return how a job is done again; `local`: it is one of the engine on this machine."""
     notes: list[str] = []
     known = (*OF_ALL_METHODS, *METHOD_HYPERPARAMETERS.get(job.method, ()))
-    theirs = {name: _plain(name, value) for name, value in job.hyperparameters.items() if value is not None}
+    theirs = used_hyperparameters(job)
     usual = {name: theirs[name] for name in known if name in theirs and (local or name not in OF_OUR_ENGINE)}
     own = {name: value for name, value in theirs.items() if name not in usual}
     taken = {} if local else {name: value for name, value in own.items() if _is_scalar(value)}
@@ -81,6 +91,16 @@ def recipe_of(job: Job, *, local: bool) -> Recipe:
         grader=job.grader if job.method == "reinforcement" else None,
         notes=tuple(notes),
     )
+
+
+def used_hyperparameters(job: Job) -> dict[str, Any]:
+    """Return the hyperparameters as they were used. What was requested as `auto`, servers tell in the older
+    place, `hyperparameters` of the job itself.
+    """
+    older = job.document.get("hyperparameters")
+    used = dict(older) if isinstance(older, Mapping) else {}
+    asked = {name: value for name, value in job.hyperparameters.items() if value != AUTO or name not in used}
+    return {name: _plain(name, value) for name, value in {**used, **asked}.items() if value is not None}
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -32,6 +32,7 @@ from ftrun.paid.history import METRICS, archive, archive_of
 from ftrun.paid.job_spec import attempt_of, spec, spec_key
 from ftrun.runner.apply import Outcome, record_stage, run_stage
 from ftrun.runner.importing.fetching import clean
+from ftrun.runner.importing.jobs import used_hyperparameters
 from ftrun.runner.importing.writing import Draft, experiment_text
 from ftrun.stages import stages_of
 from ftrun.state import JobRecord, State, StateStore, Upload
@@ -87,7 +88,7 @@ def record(order: Order) -> Recorded:
         finally:
             delete(staged)
     except ConfigError as error:
-        return Recorded(code="not_an_experiment", message=_refusal(error))
+        return Recorded(code="job_values", message=_refusal(error))
     except FtrunError as error:
         return Recorded(code=error.code, message=str(error))
 
@@ -99,10 +100,10 @@ def _refusal(error: ConfigError) -> str:
 
 
 def _record(order: Order, staged: Path) -> Recorded:
-    experiment = replace(build_experiment(read_document(staged), order.draft.target), file=order.config)
+    experiment = _moved(build_experiment(read_document(staged), order.draft.target), staged, order.config)
     folder = order.runs / experiment.name / experiment.target.name
     refuse_links(folder)
-    clean(folder)
+    clean(folder, deep=True)
     context, saved = _context(order, experiment, folder)
     _adopt(order, context)
     with synced_together():
@@ -114,6 +115,15 @@ def _record(order: Order, staged: Path) -> Recorded:
     if not order.existing:
         _put_in_place(staged, order.config)
     return Recorded(notes=notes)
+
+
+def _moved(experiment: Experiment, staged: Path, config: Path) -> Experiment:
+    """Return the experiment as it is called once `staged` is in its place; read is what is there now."""
+    places = {
+        key: (config if file == staged else file, line, column)
+        for key, (file, line, column) in experiment.places.items()
+    }
+    return replace(experiment, file=config, places=places)
 
 
 def _context(order: Order, experiment: Experiment, folder: Path) -> tuple[Context, StateStore]:
@@ -157,7 +167,7 @@ def _adopt(order: Order, context: Context) -> None:
         created_at=job.created_at,
         finished_at=job.finished_at,
         trained_tokens=job.trained_tokens,
-        hyperparameters=dict(job.hyperparameters),
+        hyperparameters=used_hyperparameters(job),
         spec={name: value for name, value in spec(context).items() if value is not None},
     )
 
@@ -207,7 +217,7 @@ def _facts(order: Order, context: Context) -> dict[str, dict[str, Any]]:
             "spec": spec_key(context),
             "fine_tuned_model": job.fine_tuned_model,
             "trained_tokens": job.trained_tokens,
-            "hyperparameters": dict(job.hyperparameters),
+            "hyperparameters": used_hyperparameters(job),
             "seed": job.seed,
             "created_at": job.created_at,
             "finished_at": job.finished_at,

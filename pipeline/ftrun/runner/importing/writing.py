@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ftrun.runner.importing.jobs import Recipe
+from ftrun.runner.importing.jobs import MISSING_WORDS, Recipe
 from ftrun.scaffold.draft import scalar
 from ftrun.targets import Job
 from ftrun.text import one_line, visible
 
 SCHEMA = Path("schemas/experiment.schema.json")
 NEAR = 4  # folders above that may have the schema
-MISSING_WORDS = {
-    "training_file": "the training file",
-    "validation_file": "the validation file",
-    "result_file": "the result file with the losses",
-    "events": "the events",
-    "checkpoints": "the checkpoints",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +30,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What an experiment file is made of. `targets` holds the target's mapping as its file has it, with its
-    own model; `shown` is the path of the file for commands.
-    """
+    """What an experiment file is made of; `mapping` is the target as its file has it, with its own model."""
 
     name: str
     target: str
@@ -52,7 +42,6 @@ class Draft:
     missing: tuple[str, ...]
     date: str
     schema: str | None
-    shown: str
 
 
 def schema_line(configs: Path) -> str | None:
@@ -70,7 +59,7 @@ def experiment_text(draft: Draft) -> str:
 
 
 def _head(draft: Draft) -> Iterator[str]:
-    job, shown = draft.job, shlex.quote(draft.shown)
+    job, file = draft.job, f"{draft.name}.yaml"
     if draft.schema is not None:
         yield f"# yaml-language-server: $schema={draft.schema}"
     yield f"# Imported by ftrun from job {_comment(job.id)}, which {_when(job)}."
@@ -81,12 +70,12 @@ def _head(draft: Draft) -> Iterator[str]:
     if draft.training is None:
         yield "# Without the training file nothing can be trained again: this file only compares models."
     else:
-        yield "# The job is done, so `ftrun run` has nothing to do. Other values would be another, paid job."
+        yield "# The job is done, so `ftrun run` has nothing to do. Other values would be another job."
     yield "# To keep what the model answers, while it does:"
-    yield f"#   ftrun rescue {shown}"
+    yield f"#   ftrun rescue {file}"
     if draft.training is not None:
         yield "# To train the same elsewhere, and compare:"
-        yield f"#   ftrun port {shown} --to TARGET"
+        yield f"#   ftrun port {file} --to TARGET"
     yield "version: 1"
     yield f"name: {scalar(draft.name)}"
 

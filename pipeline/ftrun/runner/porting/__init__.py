@@ -1,1 +1,1 @@
-"""Porting: training an experiment on another target, and proving what the new model is worth: `ftrun port`."""
+"""Training an experiment on another target, with proof of what the new model is worth: `ftrun port`."""

@@ -1,4 +1,4 @@
-"""The model that training continued from: it stays behind, unless the experiment that made it was ported too."""
+"""The model that training continued from stays behind, unless the experiment that made it was ported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from ftrun.errors import FtrunError
 from ftrun.experiment import read_document
-from ftrun.experiment.model import Experiment
 from ftrun.experiment.nodes import get_in
 from ftrun.experiment.places import absolute, shown_path
 from ftrun.experiment.target import Target
@@ -26,8 +25,8 @@ ENDINGS = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sibling:
-    """An experiment file of the folder: its name, what it extends, where its state is, and the model that it was
-    imported with.
+    """An experiment file of the folder: its name, what it extends, where its state is, and the model that it
+    was imported with.
     """
 
     file: Path
@@ -90,7 +89,7 @@ def _sibling(path: Path) -> Sibling | None:
     name, extends, state = (get_in(data, key) for key in ("name", "extends", "state"))
     if not isinstance(name, str):
         return None
-    imported = get_in(data, "imported", "fine_tuned_model")
+    imported = None if isinstance(extends, str) else get_in(data, "imported", "fine_tuned_model")
     return Sibling(
         file=path,
         name=name,
@@ -106,8 +105,7 @@ def _earlier(session: Session, siblings: list[Sibling], start: str | Path) -> Si
         return _sibling(start)
     target = session.experiment.target.name
     own = session.experiment.file
-    others = [one for one in siblings if one.file != own and (one.extends is None or one.imported is None)]
-    return next((one for one in others if start in _models(session, one, target)), None)
+    return next((one for one in siblings if one.file != own and start in _models(session, one, target)), None)
 
 
 def _models(session: Session, sibling: Sibling, target: str) -> Iterator[str]:
@@ -144,5 +142,8 @@ def tuned_model(session: Session) -> str | None:
     found = last_model(session.state)
     if found is not None:
         return found
-    experiment: Experiment = session.experiment
-    return None if experiment.imported is None else experiment.imported.fine_tuned_model
+    experiment = session.experiment
+    own = experiment.places.get(("imported",))  # what is inherited was another experiment's
+    if experiment.imported is None or own is None or own[0] != experiment.file:
+        return None
+    return experiment.imported.fine_tuned_model

@@ -1,5 +1,5 @@
-"""What becomes of each thing when an experiment moves to another target: kept, changed, dropped or refused, each
-with its reason. Pure: it reads no file and asks nobody.
+"""What becomes of each thing when an experiment moves to another target: kept, changed, dropped or refused,
+each with its reason. Pure: it reads no file and asks nobody.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ AN_EXAMPLE_RATE = "0.00001"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """One thing of the experiment: what it was, what it becomes, and why. `hint`: what to do where it is refused
-    or asked.
+    """One thing of the experiment: what it was, what it becomes, and why. `hint`: what to do where it is
+    refused or asked.
     """
 
     key: str
@@ -50,7 +50,7 @@ def service_name(target: Target) -> str:
     if known != "this server":
         return known
     own = target.provider == "openai" or target.base_url != _own_address(target)
-    return f"the server of {target.name}" if own else str(providers.service(target.provider)["title"])
+    return f"the server of target {target.name}" if own else str(providers.service(target.provider)["title"])
 
 
 def _own_address(target: Target) -> str | None:
@@ -61,7 +61,7 @@ def _own_address(target: Target) -> str | None:
 def rate_family(target: Target) -> str:
     """Return what a learning rate multiplier of this target is relative to: the same text, the same rates."""
     if target.provider == "local":
-        return "the engine"
+        return "local"
     if target.provider == "azure" or at_openai(target):
         return "OpenAI"
     return server_of(target.base_url or "")
@@ -70,7 +70,8 @@ def rate_family(target: Target) -> str:
 def model_mapping(old: Target, new: Target, whence: str) -> Mapped:
     """Return what becomes of the base model; `whence` says where its name is from."""
     before, after = known_model(old), known_model(new)
-    reason = f"{whence}; {after.in_words()} (before: {before.in_words()})"
+    now, then = after.in_words(), before.in_words()
+    reason = f"{whence}; new: {now}; old: {then}"
     return Mapped(key="model", old=old.model, new=new.model, reason=reason, status="changed")
 
 
@@ -170,7 +171,7 @@ def _batch(before: Any, new: Target) -> str:
 
 
 def _rate(old: Target, new: Target, before: Any, given: Any) -> Mapped:
-    """Return what becomes of the multiplier: it is relative to a service's own rate, and never taken for one."""
+    """Return what becomes of the multiplier: relative to a service's rate, it is never taken for one."""
     key, service = f"{HYPERPARAMETERS}.{RATE}", service_name(new)
     wanted = before if given is None else given
     if new.capabilities.get("learning_rate") == "absolute" and wanted != "auto":
@@ -191,6 +192,7 @@ def _rate(old: Target, new: Target, before: Any, given: Any) -> Mapped:
 
 def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
     service, rate = service_name(new), new.hyperparameters.get("learning_rate")
+    wanted = before if given is None else given
     place = f"targets.{new.name}.hyperparameters"
     if given is None and rate is not None:
         reason = f"{service} takes an absolute learning rate: {rate:g}, from {place}"
@@ -198,7 +200,7 @@ def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
     return Mapped(
         key=key,
         old=before,
-        reason=f"{service} takes an absolute learning rate, and would use {before if given is None else given} as one",
+        reason=f"{service} takes an absolute learning rate, and would use {wanted} as one",
         status="refused",
         hint=f"Choose a rate: --set {place}.learning_rate={AN_EXAMPLE_RATE}",
     )
@@ -219,12 +221,14 @@ def _of_the_method(name: str, before: Any, given: Any, new: Target) -> Mapped:
     return Mapped(key=key, old=before, new=before, reason="as used: it belongs to the method")
 
 
-LEFT_OUT = {
-    "seed": "takes no seed: it is not sent, and two trainings may differ",
-    "suffix": "takes no suffix: the model's name will not have it",
-    "metadata": "takes no metadata: they are not sent",
-    "validation_file": "takes no validation file: it is not sent, and there will be no validation loss",
-}
+def _left_out(capability: str, service: str) -> str:
+    """Return what it means that a service doesn't take something."""
+    return {
+        "seed": f"{service} takes no seed: it is not sent, and two trainings may differ",
+        "suffix": f"{service} takes no suffix: the model's name will not have it",
+        "metadata": f"{service} takes no metadata: they are not sent",
+        "validation_file": f"{service} takes no validation file: there will be no validation loss",
+    }[capability]
 
 
 def _of_the_job(old: Experiment, new: Target, given: Mapping[str, Any]) -> Iterator[Mapped]:
@@ -253,9 +257,21 @@ def _of_the_job(old: Experiment, new: Target, given: Mapping[str, Any]) -> Itera
 def sent_or_not(key: str, capability: str, before: Any, new: Target, reason: str) -> Mapped:
     """Return what becomes of something that a service may not take."""
     if new.capabilities.get(capability) == "left_out":
-        why = f"{service_name(new)} {LEFT_OUT[capability]}"
+        why = _left_out(capability, service_name(new))
         return Mapped(key=key, old=before, reason=why, status="dropped")
     return Mapped(key=key, old=before, new=before, reason=reason)
+
+
+def shared_mapping(old: Experiment) -> Iterator[Mapped]:
+    """Yield what the new experiment inherits beside data, training and evaluation."""
+    budget = {"usd": old.budget.usd, "usd_per_month": old.budget.usd_per_month}
+    for name, value in budget.items():
+        if value is not None:
+            reason = "it holds for the new experiment too"
+            yield Mapped(key=f"budget.{name}", old=value, new=value, reason=reason)
+    if old.state is not None:
+        reason = "the new experiment keeps its state there too, under its own name"
+        yield Mapped(key="state", old=old.state, new=old.state, reason=reason)
 
 
 def _of_the_target(old: Target, new: Target) -> Iterator[Mapped]:

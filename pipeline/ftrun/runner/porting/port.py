@@ -1,5 +1,5 @@
-"""`ftrun port`: from an experiment and a target to the new experiment file, with everything that was decided on the
-way. Nothing is written before all of it is known, and nothing at all where something is refused.
+"""`ftrun port`: from an experiment and a target to the new experiment file, with everything that was decided
+on the way. Nothing is written before all of it is known, and nothing at all where something is refused.
 """
 
 from __future__ import annotations
@@ -12,38 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.data import target_problems
-from ftrun.errors import ConfigError, DecisionError, Problem, UsageError
+from ftrun.data.quality import overlap
+from ftrun.errors import ConfigError, DecisionError, FtrunError, Problem, UsageError
 from ftrun.experiment import build_experiment, read_document
-from ftrun.experiment.build import BUILT_IN_TARGETS, choose_target
-from ftrun.experiment.model import Experiment
+from ftrun.experiment.model import EvalPrompt, Experiment
 from ftrun.experiment.places import absolute, shown_path
-from ftrun.experiment.target import target_of
 from ftrun.files import make_folder, write_atomic
-from ftrun.runner.porting.earlier import start_mapping
-from ftrun.runner.porting.mapping import Mapped, model_mapping, service_name, train_mapping
-from ftrun.runner.porting.questions import (
-    Comparing,
-    OldAnswers,
-    check_margin,
-    comparing,
-    evaluation_changes,
-    evaluation_mapping,
-    gate_mapping,
-    old_answers,
-    power_note,
-    refuse_without_answers,
+from ftrun.runner.porting import extra_rows, questions
+from ftrun.runner.porting.earlier import start_mapping, tuned_model
+from ftrun.runner.porting.extra_rows import WITH_ANSWERS, MadeFile, made_file
+from ftrun.runner.porting.given_target import GivenTarget, given_target
+from ftrun.runner.porting.mapping import (
+    BY_SET,
+    Mapped,
+    model_mapping,
+    service_name,
+    shared_mapping,
+    train_mapping,
 )
-from ftrun.runner.porting.rows import (
-    LEAVE_OUT,
-    RowFacts,
-    kept_lines,
-    look_at_rows,
-    ready_files,
-    row_mapping,
-)
+from ftrun.runner.porting.questions import Comparing, OldAnswers
+from ftrun.runner.porting.rows import LEAVE_OUT, RowFacts, look_at_rows, ready_files, row_mapping
 from ftrun.runner.porting.writing import (
     as_overrides,
     file_text,
+    leaves,
     refuse_other,
     schema_line,
     with_overrides,
@@ -51,27 +43,44 @@ from ftrun.runner.porting.writing import (
 )
 from ftrun.runner.session import Session, no_data
 from ftrun.runner.validated import is_valid
-from ftrun.targets import same_account
-from ftrun.targets.connect import identity_of
+from ftrun.state import StateStore
+from ftrun.targets.connect import takes_tools
 
 NAME = re.compile(r"(?!\.{1,2}$)[a-z0-9._-]{1,64}")
 IN_NAME = re.compile(r"[^a-z0-9._-]+")
 REFUSED = "no_counterpart"
+GROUPS = ("model", "data", "rows", "train", "targets", "recorded", "eval")
+RECALL = 20  # training questions that are asked where there are no others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortSettings:
-    """The options of `ftrun port`. `config` is a file that has the target, where the experiment's own has not."""
+    """The options of `ftrun port`. `config` is a file that has the target, where the experiment's own has
+    not; `target` the one that has the old model, where the file names another.
+    """
 
     to: str
+    target: str | None = None
     config: Path | None = None
     name: str | None = None
     margin: float | None = None
     metric: str | None = None
     leave_out_rows: bool = False
+    with_answers: bool = False
     without_old: bool = False
     overrides: tuple[str, ...] = ()
-    again: str = "ftrun port"
+
+    def command(self, experiment: Path) -> str:
+        """Return the command as it can be typed again, without --name."""
+        words = ["ftrun", "port", shown_path(experiment), "--to", self.to]
+        words += [] if self.target is None else ["--target", self.target]
+        words += [] if self.config is None else ["--config", shown_path(self.config)]
+        words += [] if self.margin is None else ["--margin", f"{self.margin:g}"]
+        words += [] if self.metric is None else ["--metric", self.metric]
+        words += [LEAVE_OUT] if self.leave_out_rows else []
+        words += [WITH_ANSWERS] if self.with_answers else []
+        words += ["--without-old"] if self.without_old else []
+        return shlex.join([*words, *(word for one in self.overrides for word in ("--set", one))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +94,9 @@ class Port:
     mapping: tuple[Mapped, ...]
     comparing: Comparing
     notes: tuple[str, ...] = ()
+    terms: str | None = None
     estimate: Mapping[str, Any] | None = None
-    files: Mapping[Path, bytes] = field(default_factory=dict)
+    files: tuple[MadeFile, ...] = ()
 
     @property
     def asked(self) -> tuple[Mapped, ...]:
@@ -105,94 +115,335 @@ class Port:
 
 
 def plan_port(session: Session, settings: PortSettings) -> Port:
-    """Return what porting this experiment would do; reads only. UserError for what can't be decided at all."""
+    """Return what porting would do; reads only. UserError for what can't be decided at all."""
     old = session.experiment
     if not old.trains:
         raise _nothing_to_train(old)
-    check_margin(settings.margin)
-    target = _new_target(session, settings)
-    answers = None if settings.without_old else old_answers(session)
-    if not settings.without_old:
-        refuse_without_answers(session, answers)
-    name = _name(old, settings)
+    questions.check_margin(settings.margin)
     given = with_overrides({}, settings.overrides)
-    train = given.get("train")
-    given_train: Mapping[str, Any] = train if isinstance(train, dict) else {}
-    new_target = target_of(settings.to, _merged(target.raw, given, settings.to))
-    mapped = [
-        model_mapping(old.target, new_target, target.whence),
-        *train_mapping(old, new_target, given_train),
-    ]
-    start = start_mapping(session, new_target, given_train)
-    mapped += [] if start is None else [start]
-    changes: dict[str, Any] = {
-        "version": 1,
-        "name": name,
-        "extends": old.file.name,
-        "description": f"{old.name} on {settings.to} instead of {old.target.name}.",
-        "target": settings.to,
-        **({} if target.known else {"targets": {settings.to: target.raw}}),
-        **_train_changes(mapped),
-        "eval": evaluation_changes(old, answers),
-    }
-    mapped += evaluation_mapping(old, answers, changes["eval"])
-    draft = _read(old, {**changes, "eval": {**changes["eval"], "gates": []}}, settings)
-    rows = look_at_rows(draft)
-    mapped += row_mapping(draft, rows, leave_out=settings.leave_out_rows)
-    files = _without_rows(draft, rows, name, settings) if settings.leave_out_rows else {}
-    changes |= _data_changes(draft, files)
-    compared = comparing(
-        replace(draft, evaluation=replace(draft.evaluation, gates=old.evaluation.gates)),
-        rows.result.recall,
-        answers,
-        metric=settings.metric,
-        margin=settings.margin,
-    )
-    mapped += gate_mapping(old, compared, chosen=settings.metric)
-    changes["eval"] = {**changes["eval"], **_gate_changes(old, compared, settings)}
-    changes = with_overrides(changes, settings.overrides)
-    new = draft if _has_refused(mapped) else _read(old, changes, settings, files=files)
-    return Port(
-        experiment=new,
-        path=old.file.parent / f"{name}.yaml",
-        text=file_text(
-            changes,
-            schema=schema_line(old.file),
-            comments=_comments(mapped, changes),
-            command=settings.again,
-        ),
-        changes=changes,
-        mapping=tuple(mapped),
-        comparing=compared,
-        notes=tuple(_notes(new, rows, compared, answers)),
-        estimate=rows.result.estimate,
-        files={path: content for path, content in files.values()},
-    )
+    new = given_target(old, settings.to, settings.config, given)
+    answers = None if settings.without_old else questions.old_answers(session)
+    if not settings.without_old:
+        questions.refuse_without_answers(session, answers)
+    if settings.with_answers:
+        extra_rows.refuse_answers_as_rows(old, answers)
+    return _Porting(session, settings, new, answers, given).port()
 
 
-def write_port(port: Port, settings: PortSettings, config: Path) -> bool:
-    """Write the new file, with the files of rows that belong to it, and return whether anything was written.
-    DecisionError if one of another content is there.
+@dataclass(slots=True)
+class _Porting:
+    """One porting: what is known at first, and what is found step by step."""
+
+    session: Session
+    settings: PortSettings
+    new: GivenTarget
+    answers: OldAnswers | None
+    given: Mapping[str, Any]
+    mapped: list[Mapped] = field(default_factory=list)
+    files: list[MadeFile] = field(default_factory=list)
+    asks: tuple[EvalPrompt, ...] | None = None  # of a file that is not written yet
+    name: str = ""
+
+    @property
+    def old(self) -> Experiment:
+        """Return the experiment that is ported."""
+        return self.session.experiment
+
+    def port(self) -> Port:
+        """Return what porting does."""
+        self.name = _name(self.old, self.settings)
+        changes = self._first_changes()
+        draft = self._read(changes)
+        rows = look_at_rows(draft)
+        self.mapped += row_mapping(draft, rows, leave_out=self.settings.leave_out_rows)
+        recalled = self._recalled(draft, rows)
+        self._make_data(draft, rows, changes)
+        self._make_questions(draft, changes, recalled)
+        if self.asks is not None:
+            draft = replace(draft, evaluation=replace(draft.evaluation, prompts=self.asks))
+            recalled = self._recalled(draft, rows)
+        compared = self._compare(draft, changes, recalled)
+        self._mention_sets(changes)
+        changes = with_overrides(changes, self.settings.overrides)
+        refused = any(one.status == "refused" for one in self.mapped)
+        new = draft if refused else self._read(changes)
+        return Port(
+            experiment=new,
+            path=self._path,
+            text=file_text(
+                changes,
+                schema=schema_line(self.old.file),
+                comments=_comments(self.mapped, self.settings.to),
+                command=self.settings.command(self.old.file),
+            ),
+            changes=changes,
+            mapping=tuple(sorted(self.mapped, key=_group)),
+            comparing=compared,
+            notes=tuple(self._notes(new, rows, compared)),
+            terms=self._terms(),
+            estimate=rows.result.estimate,
+            files=tuple(self.files),
+        )
+
+    @property
+    def _path(self) -> Path:
+        return self.old.file.parent / f"{self.name}.yaml"
+
+    def _first_changes(self) -> dict[str, Any]:
+        """Return what the file says before the rows were looked at."""
+        old, target = self.old, self.new.target
+        train = self.given.get("train")
+        given = train if isinstance(train, Mapping) else {}
+        self.mapped.append(model_mapping(old.target, target, self.new.whence))
+        self.mapped += train_mapping(old, target, given)
+        start = start_mapping(self.session, target, given)
+        self.mapped += [] if start is None else [start]
+        self.mapped += shared_mapping(old)
+        evaluation = questions.evaluation_changes(old, self.answers)
+        self.mapped += questions.evaluation_mapping(old, self.answers, evaluation)
+        return {
+            "version": 1,
+            "name": self.name,
+            "extends": old.file.name,
+            "description": f"{old.name} on {self.settings.to} instead of {old.target.name}.",
+            "target": self.settings.to,
+            **({} if self.new.known else {"targets": {self.settings.to: dict(self.new.raw)}}),
+            **({} if self.answers is None else {"data": {"checks": {"recall": "off"}}}),
+            **_train_changes(self.mapped),
+            "eval": evaluation,
+        }
+
+    def _read(self, changes: Mapping[str, Any]) -> Experiment:
+        """Return the new experiment as its file will say it, but for files that are not written yet;
+        ConfigError for values of --set that can't be.
+        """
+        unwritten = {one.named for one in self.files}
+        said = [one for one in as_overrides(changes) if not any(name in one for name in unwritten)]
+        if self.asks is not None and self.answers is not None:  # the file that they are chosen from
+            recorded = [{"path": self.answers.relative(self.answers.files.questions)}]
+            said += as_overrides({"eval": {"prompts": recorded}})
+        # gates are set once it is known what they are; those of the old file may name others
+        gates = [] if "gates" in changes["eval"] else ["eval.gates=[]"]
+        document = read_document(self.old.file, [*gates, *said, *self.settings.overrides])
+        found = build_experiment(document, self.settings.to, validated=is_valid(document.digest))
+        if self.asks is None:
+            return found
+        return replace(found, evaluation=replace(found.evaluation, prompts=self.asks))
+
+    def _recalled(self, draft: Experiment, rows: RowFacts) -> frozenset[str]:
+        """Return the ids of the questions that the training data ask."""
+        training = ready_files(draft).get("train")
+        if training is None or not training.is_file():
+            return frozenset(rows.result.recall)
+        prompts = draft.evaluation.prompts
+        return overlap.recalled(prompts, _chats(training.read_bytes())) if prompts else frozenset()
+
+    def _make_data(self, draft: Experiment, rows: RowFacts, changes: dict[str, Any]) -> None:
+        """Make the files of rows that are not the old ones."""
+        made = {}
+        if self.settings.leave_out_rows:
+            made = extra_rows.without_rows(draft, rows, self.name)
+        if self.settings.with_answers and self.answers is not None:
+            before = made["train"].content if "train" in made else ready_files(draft)["train"].read_bytes()
+            ids = extra_rows.trained_ids(self.answers, before)
+            added = extra_rows.answers_as_rows(self.answers, ids, before)
+            content = extra_rows.with_rows(before, added)
+            made["train"] = made_file(draft, self.name, "train", content)
+            self._mention_answers(added, made["train"].named)
+        data: dict[str, Any] = {}
+        if "train" in made:
+            data["sources"] = [{"path": made["train"].named}]
+        if "validation" in made:
+            data["split"] = {"validation": [{"path": made["validation"].named}]}
+        changes["data"] = {**changes.get("data", {}), **data}
+        if not changes["data"]:
+            del changes["data"]
+        self.files += made.values()
+
+    def _mention_answers(self, added: extra_rows.Added, named: str) -> None:
+        count, unused, repeated = len(added.lines), added.unused, added.repeated
+        shown = next(one.old for one in self.mapped if one.key == "data.sources")
+        self.mapped = [one for one in self.mapped if one.key != "data.sources"]
+        self.mapped.append(
+            Mapped(
+                key="data.sources",
+                old=shown,
+                new=named,
+                reason=f"the same rows, and {count} answers of the old model to training questions "
+                f"({WITH_ANSWERS}; {repeated} more repeat a row, {unused} are not whole texts): no longer "
+                "the file that it was trained on",
+                status="changed",
+            )
+        )
+
+    def _make_questions(self, draft: Experiment, changes: dict[str, Any], recalled: frozenset[str]) -> None:
+        """Make the file of questions where the recorded ones aren't asked as they are."""
+        if self.answers is None:
+            self._own_questions(draft, changes)
+            return
+        if not self.settings.with_answers:
+            return
+        training = ready_files(draft)["train"].read_bytes()
+        ids = recalled | extra_rows.trained_ids(self.answers, training)
+        left = tuple(one for one in draft.evaluation.prompts if one.id not in ids)
+        file = made_file(draft, self.name, "questions", extra_rows.other_questions(self.answers, ids))
+        self.mapped = [one for one in self.mapped if one.key != "eval.prompts"]
+        count, of = len(left), len(draft.evaluation.prompts)
+        if not left:
+            self.mapped.append(
+                Mapped(
+                    key="eval.prompts",
+                    reason="every recorded question is in the training data: with its answers in it too, "
+                    "nothing would be left to ask",
+                    status="refused",
+                    hint=f"Record held-out questions with `ftrun rescue`, or leave out {WITH_ANSWERS}.",
+                )
+            )
+            return
+        self._ask(changes, file, left)
+        self.mapped.append(
+            Mapped(
+                key="eval.prompts",
+                old=of,
+                new=file.named,
+                reason=f"the {count} recorded questions that no training row asks: the others are trained "
+                "on now",
+                status="changed",
+            )
+        )
+
+    def _own_questions(self, draft: Experiment, changes: dict[str, Any]) -> None:
+        """Ask rows of the validation file, or training questions, where nothing else is asked."""
+        if draft.evaluation.asks:
+            return
+        found = extra_rows.own_questions(draft)
+        if not found:
+            changes["eval"]["recall_sample"] = RECALL
+            reason = "there are no other questions: it shows what was memorized, not what was learned"
+            self.mapped.append(Mapped(key="eval.recall_sample", new=RECALL, reason=reason, status="changed"))
+            return
+        file = made_file(draft, self.name, "questions", extra_rows.question_lines(found))
+        self._ask(changes, file, found)
+        reason = f"{len(found)} rows of the validation file: the experiment asks nothing itself"
+        self.mapped.append(Mapped(key="eval.prompts", new=file.named, reason=reason, status="changed"))
+
+    def _ask(self, changes: dict[str, Any], file: MadeFile, prompts: tuple[EvalPrompt, ...]) -> None:
+        changes["eval"]["prompts"] = [{"path": file.named}]
+        self.files.append(file)
+        self.asks = prompts
+
+    def _compare(self, draft: Experiment, changes: dict[str, Any], recalled: frozenset[str]) -> Comparing:
+        """Decide on metric and gates."""
+        old, settings = self.old, self.settings
+        asked = replace(draft.evaluation, gates=old.evaluation.gates)
+        found = questions.comparing(
+            replace(draft, evaluation=asked),
+            recalled,
+            self.answers,
+            metric=settings.metric,
+            margin=settings.margin,
+        )
+        self.mapped += questions.gate_mapping(old, found, chosen=settings.metric)
+        if self.answers is not None and not takes_tools(self.new.target):
+            self.mapped += questions.tool_mapping(draft)
+        if settings.metric is not None and settings.metric != old.evaluation.metric:
+            changes["eval"]["metric"] = settings.metric
+        if list(found.gates) != list(old.evaluation.gates):
+            changes["eval"]["gates"] = list(found.gates)
+        return found
+
+    def _mention_sets(self, changes: Mapping[str, Any]) -> None:
+        """Add what --set changes beside what is mapped; what it replaces is not what was decided."""
+        before = dict(leaves(changes))
+        known = {one.key for one in self.mapped if one.reason == BY_SET}
+        for key, value in leaves(self.given):
+            if key in known or key.startswith(f"targets.{self.settings.to}."):
+                continue
+            self.mapped = [one for one in self.mapped if one.key != key or one.status == "refused"]
+            self.mapped.append(
+                Mapped(key=key, old=before.get(key), new=value, reason=BY_SET, status="changed")
+            )
+
+    def _terms(self) -> str | None:
+        """Return what to read before training on what a model answered."""
+        if not self.settings.with_answers:
+            return None
+        service, model = service_name(self.old.target), tuned_model(self.session)
+        return (
+            f"{WITH_ANSWERS} trains on what {model} answered. The terms of {service} may forbid that: "
+            "OpenAI's, for example, restrict training models that compete with its own on output of its "
+            "models. Read them first; whether your use is allowed is for you to find out."
+        )
+
+    def _notes(self, new: Experiment, rows: RowFacts, compared: Comparing) -> Iterator[str]:
+        """Yield what to know before anything runs."""
+        from ftrun.targets.known_languages import language_note
+
+        for problem in target_problems(new):
+            yield f"{problem.message}. {problem.hint}"
+        yield from language_note(new, rows.result.language)
+        if self.answers is None:
+            yield (
+                "Without the old model's answers the verdict can say whether training helped, not whether "
+                "the new "
+                "model is as good as the old one."
+            )
+        yield from questions.comparison_notes(compared, new)
+        if new.target.capabilities.get("deployment") == "needed":
+            yield (
+                f"On {service_name(new.target)} the base model must be deployed under the name "
+                f"{new.target.model} to be "
+                "asked. Without it, leave it out: --set 'eval.models=[tuned, {name: old, answers: FILE}]'"
+            )
+
+
+def write_port(port: Port, settings: PortSettings, session: Session) -> bool:
+    """Write the new file, with the files that belong to it, and return whether it was written. DecisionError
+    if one of another content is there.
     """
-    refuse_other(port.path, port.changes, config=config, again=settings.again)
-    for path, content in port.files.items():
-        make_folder(path.parent)
-        if not path.is_file() or path.read_bytes() != content:
-            write_atomic(path, content)
-    return write_new(port.path, port.text, port.changes, config=config, again=settings.again)
+    config = session.experiment.file
+    again = settings.command(config)
+    _refuse_other_runs(port, session.folder.parent.parent, again)
+    refuse_other(port.path, port.changes, config=config, again=again)
+    missing = [one for one in port.files if not one.path.exists()]
+    for one in port.files:
+        if one not in missing and (not one.path.is_file() or one.path.read_bytes() != one.content):
+            raise DecisionError(
+                "the file exists with another content; it stays as it is",
+                code="port_exists",
+                file=shown_path(one.path),
+                hint=f"To port under another name: {again} --name OTHER",
+            )
+    for one in missing:
+        make_folder(one.path.parent)
+        write_atomic(one.path, one.content)
+    return write_new(port.path, port.text, port.changes, config=config, again=again)
+
+
+def _refuse_other_runs(port: Port, runs: Path, again: str) -> None:
+    """Raise a DecisionError if the runs of that name are those of another experiment file."""
+    experiment = port.experiment
+    for path in sorted((runs / experiment.name).glob("*/state.json")):
+        state = StateStore(path.parent).load()
+        other = None if state is None else experiment.project / state.file
+        if other is not None and other.is_file() and absolute(other) != absolute(port.path):
+            name = experiment.name
+            raise DecisionError(
+                f"another experiment of this project is called {name}; it stays as it is",
+                code="port_exists",
+                file=shown_path(other),
+                hint=f"Choose another name: {again} --name OTHER",
+            )
 
 
 def refuse(port: Port) -> None:
     """Raise a ConfigError with everything that has no counterpart on the new target, if there is anything."""
-    refused = port.refused
-    if not refused:
+    problems = [_problem(one) for one in port.refused]
+    if not problems:
         return
-    problems = [_problem(one) for one in refused]
     count, where = len(problems), port.experiment.target.name
     summary = f"{count} things have no counterpart on {where}"
-    error = ConfigError(problems[0].message if count == 1 else summary, problems=problems)
-    error.document = port.as_dict()  # type: ignore[attr-defined]  # what --json shows with the error
-    raise error
+    raise _documented(ConfigError(problems[0].message if count == 1 else summary, problems=problems), port)
 
 
 def _problem(one: Mapped) -> Problem:
@@ -201,90 +452,54 @@ def _problem(one: Mapped) -> Problem:
 
 
 def agreed(port: Port, ask: Callable[[str], bool] | None) -> bool:
-    """Return whether a person agrees to what is lost; True where nothing is. DecisionError where nobody can be
-    asked.
-    """
+    """Return whether a person agrees to leave out rows; True where none are. DecisionError without one."""
     if not port.asked:
         return True
+    service = service_name(port.experiment.target)
     lost = "; ".join(f"{one.old}: {one.reason}" for one in port.asked)
-    if ask is not None and ask(
-        f"{service_name(port.experiment.target)} can't use all rows ({lost}). Train without them?"
-    ):
+    if ask is not None and ask(f"{lost}. Train without these rows?"):
         return True
-    error = DecisionError(
-        f"rows that {service_name(port.experiment.target)} can't train on would be left out ({lost}); nothing was done",
-        code="rows_lost",
-        hint=f"To train without them, add {LEAVE_OUT}. To keep them, choose another target with --to.",
+    raise _documented(
+        DecisionError(
+            f"rows that {service} can't train on would have to be left out ({lost}); nothing was done",
+            code="rows_lost",
+            hint=f"To train without them, add {LEAVE_OUT}. To keep them, choose another target with --to.",
+        ),
+        port,
     )
+
+
+def agree_to_terms(port: Port, ask: Callable[[str], bool] | None) -> None:
+    """Ask once, where a person is there, whether the terms were read; DecisionError for a no."""
+    if (
+        port.terms is None
+        or ask is None
+        or port.path.exists()
+        or ask("Have you read these terms, and do you want to continue?")
+    ):
+        return
+    raise _documented(
+        DecisionError(
+            "not confirmed; nothing was done",
+            code="not_confirmed",
+            hint=f"Leave out {WITH_ANSWERS} to train on your own data alone.",
+        ),
+        port,
+    )
+
+
+def _documented(error: FtrunError, port: Port) -> FtrunError:
+    """Return the error with what `--json` shows beside it."""
     error.document = port.as_dict()  # type: ignore[attr-defined]
-    raise error
+    return error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """The new target as written: `known`, whether the experiment's own file has it, and `whence` its model is."""
-
-    raw: Mapping[str, Any]
-    known: bool
-    whence: str
-
-
-def _new_target(session: Session, settings: PortSettings) -> _Given:
-    """Return the target to port to: of the experiment's file, of --config, or the built-in one."""
-    old, to = session.experiment, settings.to
-    if to == old.target.name:
-        raise UsageError(
-            f"--to {to}: that is the target that it was trained on",
-            code="same_target",
-            hint=f"Name another target. Targets here: {', '.join(one.name for one in old.targets)}.",
-        )
-    document = read_document(old.file)
-    own = document.data.get("targets") or {}
-    if to in own:
-        if settings.config is not None:
-            raise UsageError(
-                f"--config {shown_path(settings.config)}: the experiment's own file has the target {to}",
-                code="usage",
-                hint="Leave out --config, or rename one of the two.",
-            )
-        found = _Given(raw=own[to], known=True, whence=f"the model of target {to}")
-    elif settings.config is not None:
-        other = read_document(settings.config)
-        choose_target(other, to)
-        build_experiment(other, to, validated=is_valid(other.digest))
-        raw = (other.data.get("targets") or BUILT_IN_TARGETS)[to]
-        found = _Given(
-            raw=raw, known=False, whence=f"the model of target {to} in {shown_path(settings.config)}"
-        )
-    elif to in BUILT_IN_TARGETS:
-        whence = f"the built-in model; another one: --set targets.{to}.model=NAME"
-        found = _Given(raw=BUILT_IN_TARGETS[to], known=False, whence=whence)
-    else:
-        known = ", ".join(dict.fromkeys((*own, *BUILT_IN_TARGETS)))
-        raise UsageError(
-            f"--to {to}: there is no such target",
-            code="unknown_target",
-            hint=f"Targets here: {known}. One of another file: --config FILE",
-        )
-    now = identity_of(target_of(to, found.raw))
-    if same_account(now, identity_of(old.target)) and found.raw.get("model") == old.target.model:
-        raise UsageError(
-            f"--to {to}: that is the same model of the same service as {old.target.name}",
-            code="same_target",
-            hint="Name a target with another service or model.",
-        )
-    return found
-
-
-def _merged(raw: Mapping[str, Any], given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a target as written, with the values of --set."""
-    targets = given.get("targets")
-    more = targets.get(name) if isinstance(targets, dict) else None
-    found = dict(raw)
-    for key, value in (more if isinstance(more, dict) else {}).items():
-        before = found.get(key)
-        found[key] = {**before, **value} if isinstance(before, Mapping) and isinstance(value, dict) else value
-    return found
+def _chats(content: bytes) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a training file whose questions can be compared."""
+    for row in extra_rows.rows_of(content):
+        asked = row.get("messages", row.get("input"))
+        if asked is not None or "prompt" in row:
+            yield row
 
 
 def _nothing_to_train(old: Experiment) -> UsageError:
@@ -294,7 +509,7 @@ def _nothing_to_train(old: Experiment) -> UsageError:
     return UsageError(
         f"{old.name} was imported without its training file, which the provider no longer had",
         code="no_data",
-        hint="Add the data as `data.sources` of the experiment if you have them elsewhere; then port it.",
+        hint="If you have the data elsewhere, add them as `data.sources` of the experiment, then port it.",
     )
 
 
@@ -302,8 +517,9 @@ def _name(old: Experiment, settings: PortSettings) -> str:
     if settings.name is not None:
         if not NAME.fullmatch(settings.name):
             raise UsageError(
-                f"--name {settings.name}: a name is 1 to 64 of a-z, 0-9, dot, underscore and hyphen",
+                f"--name {settings.name}: this can't be a name",
                 code="usage",
+                hint="A name is 1 to 64 of a-z, 0-9, dot, underscore and hyphen.",
             )
         return settings.name
     name = f"{old.name}-{IN_NAME.sub('-', settings.to.lower())}"
@@ -330,97 +546,14 @@ def _train_changes(mapped: Sequence[Mapped]) -> dict[str, Any]:
     return {"train": train} if train else {}
 
 
-def _gate_changes(old: Experiment, found: Comparing, settings: PortSettings) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    if settings.metric is not None and settings.metric != old.evaluation.metric:
-        changes["metric"] = settings.metric
-    if list(found.gates) != list(old.evaluation.gates):
-        changes["gates"] = list(found.gates)
-    return changes
+def _group(one: Mapped) -> int:
+    """Return where a thing comes in the table: the model, the data, the training, and then what is asked."""
+    start = one.key.partition(".")[0].partition(" ")[0]
+    return GROUPS.index(start) if start in GROUPS else len(GROUPS)
 
 
-def _read(
-    old: Experiment,
-    changes: Mapping[str, Any],
-    settings: PortSettings,
-    *,
-    files: Mapping[str, tuple[Path, bytes]] | None = None,
-) -> Experiment:
-    """Return the new experiment as its file will say it; ConfigError for values of --set that can't be."""
-    left_out = {"data"} if files else set()  # their files are not there yet
-    written = {key: value for key, value in changes.items() if key not in left_out}
-    document = read_document(old.file, [*as_overrides(written), *settings.overrides])
-    return build_experiment(document, settings.to, validated=is_valid(document.digest))
-
-
-def _has_refused(mapped: Sequence[Mapped]) -> bool:
-    return any(one.status == "refused" for one in mapped)
-
-
-def _without_rows(
-    draft: Experiment, rows: RowFacts, name: str, settings: PortSettings
-) -> dict[str, tuple[Path, bytes]]:
-    """Return the files without rows that can't be used, by role: where they will be, and what is in them."""
-    if not rows.separable:
-        return {}
-    ready, found = ready_files(draft), {}
-    for role, lines in rows.wrong.items():
-        path = draft.file.parent / "data" / f"{name}.{role}.jsonl"
-        found[role] = (path, kept_lines(ready[role], lines))
-    return found
-
-
-def _data_changes(draft: Experiment, files: Mapping[str, tuple[Path, bytes]]) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    for role, (path, _) in files.items():
-        source = [{"path": path.relative_to(draft.file.parent).as_posix()}]
-        if role == "train":
-            data["sources"] = source
-        else:
-            data["split"] = {role: source}
-    return {"data": data} if data else {}
-
-
-def _comments(mapped: Sequence[Mapped], changes: Mapping[str, Any]) -> dict[str, str]:
+def _comments(mapped: Sequence[Mapped], target: str) -> dict[str, str]:
     """Return the reasons of what the file says, by key."""
     found = {one.key: one.reason for one in mapped if one.status == "changed"}
-    target = changes["target"]
     found |= {f"targets.{target}": one.reason for one in mapped if one.key == "model"}
-    gates = [one.reason for one in mapped if one.key == "eval.gates" and one.status == "changed"]
-    return {key: reason.replace("\n", " ") for key, reason in found.items()} | (
-        {"eval.gates": gates[-1]} if gates else {}
-    )
-
-
-def _notes(new: Experiment, rows: RowFacts, compared: Comparing, answers: OldAnswers | None) -> Iterator[str]:
-    """Yield what to know before anything runs."""
-    from ftrun.targets.known_languages import language_note
-
-    for problem in target_problems(new):
-        yield f"{problem.message}. {problem.hint}"
-    yield from language_note(new, rows.result.language)
-    if answers is None:
-        yield (
-            "Without the old model's answers the verdict can say whether training helped, not whether the new model "
-            "is as good as the old one."
-        )
-        if not new.evaluation.asks:
-            yield "The experiment asks no questions: add `eval.prompts`, or nothing is compared."
-    if compared.metric is not None and not compared.held_out:
-        yield (
-            "All judged questions are in the training data: the comparison shows what both models memorized. Record "
-            "held-out questions with `ftrun rescue` while the old model still answers."
-        )
-    note = power_note(compared)
-    if note is not None:
-        yield note
-
-
-def absolute_config(path: Path | None) -> Path | None:
-    """Return the path of --config, which is relative to the current folder."""
-    return None if path is None else absolute(path)
-
-
-def command_of(words: Sequence[str]) -> str:
-    """Return a command as it can be typed again."""
-    return shlex.join(words)
+    return found

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ftrun.errors import ConfigError, UsageError
-from ftrun.evaluation.answer_files import ANSWERS
+from ftrun.errors import UsageError
 from ftrun.evaluation.asked.samples import prompt_sample
-from ftrun.evaluation.evaluate import Sets, check, complete, metrics_of
+from ftrun.evaluation.evaluate import Sets, check, complete, evaluate, metrics_of
+from ftrun.evaluation.recorded import read_recorded
 from ftrun.evaluation.rescued_files import RescuedFiles, is_changed, rescued_of
+from ftrun.evaluation.statistics.estimates import FEWEST
 from ftrun.evaluation.verdict.non_inferiority import needed_of_alike, smallest_of_alike
 from ftrun.experiment.gates import parse_gate
 from ftrun.experiment.model import Evaluation, Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.runner.porting.earlier import tuned_model
-from ftrun.runner.porting.mapping import Mapped
+from ftrun.runner.porting.mapping import Mapped, Status, service_name
 from ftrun.runner.session import Session
 from ftrun.scoring.scorers import scorers_for
-from ftrun.scoring.types import Metric, Sample
+from ftrun.scoring.types import Metric, Sample, Scorer
 
 OLD = "old"
 SUBJECT, BASE = "tuned", "base"
 MARGINS = {"share": 0.05, "points": 5.0}  # by the scale of the metric
 CODE = "no_recorded_answers"
+LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldAnswers:
-    """The recorded answers of the old model: their files, the ids that it answered, and what the manifest says."""
+    """The old model's recorded answers: files, the ids that it answered, and what the manifest says."""
 
     files: RescuedFiles
     folder: Path
     answered: frozenset[str]
     repeats: int = 1
+    has_base: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def relative(self, path: Path) -> str:
@@ -53,13 +56,15 @@ def old_answers(session: Session) -> OldAnswers | None:
     files = rescued_of(experiment.file, name=experiment.name, target=experiment.target.name, model=model)
     if files is None:
         return None
-    answered, repeats = set[str](), 0
+    answered, repeats, has_base = set[str](), 0, False
     for line in files.answers.read_bytes().splitlines():
         try:
             one = json.loads(line)
         except ValueError:
             continue  # reading them for the evaluation says what is wrong
-        if isinstance(one, dict) and one.get("candidate", SUBJECT) == SUBJECT:
+        candidate = one.get("candidate", SUBJECT) if isinstance(one, dict) else None
+        has_base |= candidate == BASE
+        if candidate == SUBJECT:
             answered.add(str(one.get("prompt_id")))
             repeat = one.get("repeat", 0)
             repeats = max(repeats, repeat + 1 if isinstance(repeat, int) else 1)
@@ -68,6 +73,7 @@ def old_answers(session: Session) -> OldAnswers | None:
         folder=experiment.file.parent,
         answered=frozenset(answered),
         repeats=max(1, repeats),
+        has_base=has_base,
         facts=files.facts(),
     )
 
@@ -146,17 +152,21 @@ def evaluation_mapping(
         reason = f"{reason}; not {names}, which would be asked again at a price and decide nothing here"
     if answers is None:
         reason = f"{reason}; nothing is known of the old model's answers (--without-old)"
-    yield Mapped(key="eval.models", old=before, new=after, reason=reason, status="changed")
+    status: Status = "kept" if before == after else "changed"
+    yield Mapped(key="eval.models", old=before, new=after, reason=reason, status=status)
     if answers is None:
         return
     file = answers.relative(answers.files.questions)
     yield Mapped(
         key="eval.prompts",
-        old=len(asked.prompts),
+        old=len(asked.prompts) or None,
         new=file,
-        reason=f"exactly the questions that were recorded ({len(answers.answered)} of them answered by the old model)",
+        reason=f"exactly the questions that were recorded ({len(answers.answered)} of them answered by the "
+        "old model)",
         status="changed",
     )
+    reason = "questions of the training data are asked on purpose, to see what is recalled"
+    yield Mapped(key="data.checks.recall", new="off", reason=reason, status="changed")
     sets = {"test_set": asked.test_set, "recall_sample": asked.recall_sample}
     for name, value in sets.items():
         if value:
@@ -191,8 +201,9 @@ def evaluation_mapping(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
-    """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the gates of
-    the file, and how many questions the verdict rests on. `held_out`: none of these is in the training data.
+    """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the
+    gates of the file, and how many questions the verdict rests on. `held_out`: none of these is in the
+    training data. `gain`: how much better than its base the old model was on them, where that is recorded.
     """
 
     metric: str | None
@@ -205,6 +216,7 @@ class Comparing:
     n: int = 0
     recall: int = 0
     held_out: bool = True
+    gain: float | None = None
 
     @property
     def gate(self) -> str | None:
@@ -217,20 +229,22 @@ class Comparing:
 
 def comparing(
     new: Experiment,
-    recalled: Sequence[str],
+    recalled: Collection[str],
     answers: OldAnswers | None,
     *,
     metric: str | None,
     margin: float | None,
 ) -> Comparing:
-    """Return how the two are compared; `new` is the new experiment without its gates, `recalled` are the ids of
-    questions that are in the training data. UsageError or ConfigError for a metric that can't be used.
+    """Return how the two are compared; `new` is the new experiment without its gates, `recalled` are the ids
+    of questions that are in the training data. UsageError or ConfigError for a metric that can't be used.
     """
     samples = [
         prompt_sample(one, system=None, of="recall" if one.id in recalled else "prompts")
         for one in new.evaluation.prompts
     ]
     names = list(new.evaluation.models)
+    if not samples and new.evaluation.asks:  # of the test split or the like: the old rules hold
+        return Comparing(metric=new.evaluation.metric, gates=new.evaluation.gates)
     if not samples:
         return Comparing(metric=None)
     scorers = complete(scorers_for(new.evaluation.scorers, samples), samples)
@@ -238,7 +252,8 @@ def comparing(
     key = check(samples=samples, candidates=names, scorers=scorers, metric=wanted)
     found = {one.name: one for one in metrics_of(scorers, samples)}
     known = found.get(key or "")
-    kept = [gate for gate in new.evaluation.gates if _usable(gate, names, found)]
+    known_metrics = {*found, *(("general",) if new.evaluation.general else ())}
+    kept = [gate for gate in new.evaluation.gates if _usable(gate, names, known_metrics)]
     sets = Sets(samples)
     counted = [one for one in samples if one.id in sets.main and _answered(one, answers)]
     if key is None or known is None:
@@ -255,15 +270,31 @@ def comparing(
         n=len(counted),
         recall=len(sets.of.get("recall", ())),
         held_out=not sets.recall_counts and key != "recall",
+        gain=None if answers is None else _gain(answers, samples, scorers, key),
     )
     gates = [*kept, *([] if own.gate is None or own.gate in kept else [own.gate])]
-    return _with_gates(own, gates)
-
-
-def _with_gates(own: Comparing, gates: Sequence[str]) -> Comparing:
-    from dataclasses import replace
-
     return replace(own, gates=tuple(gates))
+
+
+def _gain(
+    answers: OldAnswers, samples: Sequence[Sample], scorers: Sequence[Scorer], metric: str
+) -> float | None:
+    """Return how much better the old model was than its base, by their recorded answers; None if unknown."""
+    if not answers.has_base:
+        return None
+    found = [read_recorded(name, answers.files.answers, samples) for name in (OLD, BASE)]
+    scores, _ = evaluate(
+        experiment="",
+        target="",
+        samples=samples,
+        records=[one for each in found for one in each.records],
+        candidates=(OLD, BASE),
+        models={},
+        scorers=scorers,
+        metric=metric,
+    )
+    compared = scores.comparison(BASE)
+    return None if compared is None else compared.difference
 
 
 def _answered(sample: Sample, answers: OldAnswers | None) -> bool:
@@ -272,7 +303,7 @@ def _answered(sample: Sample, answers: OldAnswers | None) -> bool:
     )
 
 
-def _usable(text: str, candidates: Sequence[str], metrics: Mapping[str, Metric]) -> bool:
+def _usable(text: str, candidates: Sequence[str], metrics: Collection[str]) -> bool:
     """Return whether a gate of the old experiment can be decided among the candidates here."""
     try:
         gate = parse_gate(text)
@@ -339,15 +370,78 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
         yield Mapped(key="eval.gates", new=found.gate, reason=reason, status="changed")
 
 
+def tool_mapping(new: Experiment) -> Iterator[Mapped]:
+    """Yield that questions with tools can't be asked, where the new target's models take none."""
+    count = sum(bool(one.tools) for one in new.evaluation.prompts)
+    if count:
+        yield Mapped(
+            key="eval.prompts",
+            old=f"{count} questions with tools",
+            reason=f"models at {service_name(new.target)} take no tools",
+            status="refused",
+            hint="Choose a target that takes them with --to, or record questions without tools.",
+        )
+
+
+def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:
+    """Yield what the comparison can't show."""
+    if found.metric is None:
+        return
+    if not found.held_out:
+        yield (
+            "All judged questions are in the training data: the comparison shows what both models "
+            "memorized. To compare on others, record held-out questions with `ftrun rescue` while the old "
+            "model still answers."
+        )
+    note = power_note(found)
+    if note is not None:
+        yield note
+    note = gain_note(found)
+    if note is not None:
+        yield note
+    labels = {one.reference for one in new.evaluation.prompts if one.reference}
+    short = labels and max(map(len, labels)) <= LONGEST_LABEL and len(labels) <= MOST_LABELS
+    if short and found.metric == "chrf" and len(new.evaluation.prompts) > 2 * len(labels):
+        yield (
+            f"The references are {len(labels)} labels: `--metric exact_match` compares how many answers are "
+            "right."
+        )
+
+
+def gain_note(found: Comparing) -> str | None:
+    """Return a sentence if the margin lets a model pass that lost most of what the old one had learned."""
+    if found.gain is None or found.margin is None or found.gate is None or found.gain > 2 * found.margin:
+        return None
+    gain, margin = found.gain, found.margin
+    if gain <= 0:
+        return (
+            f"On these questions the old model was no better than its base in {found.metric}: "
+            "a new model that learned nothing may pass."
+        )
+    return (
+        f"On these questions the old model was better than its base by {gain:.3g} in {found.metric}: "
+        f"with a margin of {margin:g} a model passes that lost most of that. A smaller --margin says more."
+    )
+
+
 def power_note(found: Comparing) -> str | None:
     """Return a sentence if so few questions can't show the margin, whatever the answers are."""
-    if not found.binary or found.margin is None or found.gate is None:
+    margin, n = found.margin, found.n
+    if margin is None or found.gate is None:
         return None
-    least, margin, n = smallest_of_alike(found.n), found.margin, found.n
-    if least is None or least <= margin:
+    if not found.binary:
+        if n >= FEWEST:
+            return None
+        return (
+            f"{n} question{'' if n == 1 else 's'} can be compared in {found.metric}: {FEWEST} are needed "
+            "to show anything."
+        )
+    least = smallest_of_alike(n)
+    if least is not None and least <= margin:
         return None
-    needed = needed_of_alike(margin)
+    needed, smallest = needed_of_alike(margin), 1.0 if least is None else least
     return (
-        f"With {n} question{'' if n == 1 else 's'} a margin of {margin:g} can't be shown, even if both models pass "
-        f"the same ones: the smallest is {least:.2f}, and {margin:g} needs {needed:,} questions."
+        f"With {n} question{'' if n == 1 else 's'} a margin of {margin:g} can't be shown, even if both "
+        "models pass "
+        f"the same ones: the smallest is {smallest:.2f}, and {margin:g} needs {needed:,} questions."
     )

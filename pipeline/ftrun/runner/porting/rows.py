@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftrun.data import examine
 from ftrun.data.pipeline.checking import CheckResult
 from ftrun.data.pipeline.own_rows import BOM
-from ftrun.errors import Problem
+from ftrun.errors import Place, Problem
 from ftrun.experiment.model import Experiment, Source
 from ftrun.protocol.spec import FEWEST_EXAMPLES
 from ftrun.runner.porting.mapping import Mapped, sent_or_not, service_name
 from ftrun.targets.known_models import has_known_limit
+from ftrun.waiting import waiting
 
 LEAVE_OUT = "--leave-out-rows"
+# what the check adds to the message of a row: how often, and where first
+COUNTED = re.compile(r" \((?:in \d+ rows)?(?:, )?(?:(?:the first|row) at [^()]*)?\)$")
+OF_THE_TARGET = frozenset(("unsupported_by_target", "provider_limit"))  # errors that another may not have
 OF_THE_METHOD = "train.method: "  # how the check's message about the method begins, which is reported as such
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFacts:
-    """What a check with the new target's rules found; `wrong` are the lines that can't be used, by the role of
-    the file that they are in. `separable`: each file is one of ready rows, so that they can be left out.
+    """What a check with the new target's rules found; `wrong` are the lines that can't be used, by the role
+    of the file that they are in. `separable`: each file is one of ready rows, so that they can be left out.
     """
 
     result: CheckResult
@@ -33,7 +38,8 @@ class RowFacts:
 
 def look_at_rows(experiment: Experiment) -> RowFacts:
     """Check the rows by the new target's rules; nothing is written."""
-    result = examine(experiment)
+    with waiting("the rows, checked by the rules of the new target"):
+        result = examine(experiment)
     errors = tuple(one for one in result.errors if not one.message.startswith(OF_THE_METHOD))
     files = ready_files(experiment)
     wrong: dict[str, set[int]] = {}
@@ -64,7 +70,7 @@ def ready_files(experiment: Experiment) -> dict[str, Path]:
 
 
 def role_of(experiment: Experiment, files: Mapping[str, Path], file: str) -> str | None:
-    """Return the role of a file that a message names, None if it is no file of rows."""
+    """Return the role of a file that a message names, None if it has no rows."""
     for role, path in files.items():
         if file in (str(path), path.name) or (experiment.project / file).resolve() == path.resolve():
             return role
@@ -74,18 +80,19 @@ def role_of(experiment: Experiment, files: Mapping[str, Path], file: str) -> str
 
 
 def row_mapping(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iterator[Mapped]:
-    """Yield what becomes of the files, of rows that the new target can't train on, and of rows that it cuts."""
+    """Yield what becomes of the files, and of rows that the new target can't train on or cuts."""
     yield from _files(experiment)
     yield from _errors(experiment, found, leave_out=leave_out)
     service = service_name(experiment.target)
     for problem in found.result.warnings:
         if problem.code == "ignored_by_target":
-            yield Mapped(key="rows", old=_first(problem), reason=problem.message, status="dropped")
+            reason = COUNTED.sub("", problem.message)
+            yield Mapped(key="rows", old=_counted(problem.places, problem), reason=reason, status="dropped")
     for role, file in found.result.files.items():
         if file is not None and file.over_limit and has_known_limit(experiment.target):
             yield Mapped(
                 key=f"rows of {role}",
-                old=f"{file.over_limit} of {file.examples}",
+                old=f"{file.over_limit} of {file.examples} rows",
                 reason=f"longer than the model's context: {service} trains on their beginning alone",
                 status="changed",
             )
@@ -116,8 +123,7 @@ def _errors(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iter
         )
     for (code, message), problems in groups.items():
         places = {place for one in problems for place in one.places}
-        count, first = len(places), _first(problems[0])
-        old = f"{count} row{'' if count == 1 else 's'}, the first at {first}" if places else None
+        old = _counted(places, problems[0]) if places else None
         key = "rows" if places else "data"
         if found.separable and leave_out:
             yield Mapped(key=key, old=old, reason=f"{message}: left out, as you agreed", status="dropped")
@@ -140,14 +146,27 @@ def _errors(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iter
                 key="data",
                 reason=f"without these rows {left} would be left to train on, {FEWEST_EXAMPLES} are needed",
                 status="refused",
-                hint="Choose a target that takes them with --to.",
+                hint=_other_rows(found),
             )
+
+
+def _other_rows(found: RowFacts) -> str:
+    """Return where to get enough rows from: another target or, if none takes them, a corrected copy."""
+    if {one.code for one in found.errors} <= OF_THE_TARGET:
+        return "Choose a target that takes them with --to."
+    return "Fix them in a copy of the file, and name it: --set 'data.sources=[{path: data/COPY.jsonl}]'"
 
 
 def _left(found: RowFacts) -> int:
     """Return how many training rows are good."""
     file = found.result.files.get("train")
     return file.examples if file is not None else 0
+
+
+def _counted(places: Collection[Place], problem: Problem) -> str:
+    """Return how many rows have something, and the first."""
+    count, first = len(places), _first(problem)
+    return f"{count} row{'' if count == 1 else 's'}, the first at {first}"
 
 
 def _first(problem: Problem) -> str:
@@ -161,5 +180,6 @@ def _fix(problem: Problem) -> str:
 
 def kept_lines(path: Path, without: frozenset[int]) -> bytes:
     """Return a file's content without these lines, which count from 1."""
-    lines = path.read_bytes().removeprefix(BOM).splitlines(keepends=True)
-    return b"".join(line for number, line in enumerate(lines, start=1) if number not in without)
+    with path.open("rb") as lines:
+        kept = [line for number, line in enumerate(lines, start=1) if number not in without]
+    return b"".join(kept).removeprefix(BOM)

@@ -1,5 +1,5 @@
-"""The new experiment file: its text, how it differs from one that is there, and writing it. A file that a person
-changed, or that other values made, is never overwritten.
+"""The new experiment file: its text, how it differs from one that is there, and writing it. A file that a
+person changed, or that other values made, is never overwritten.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
@@ -17,9 +18,8 @@ from ftrun.experiment.yaml12 import compose
 from ftrun.files import refuse_file, write_atomic
 from ftrun.scaffold.draft import scalar
 
-SCHEMA = "# yaml-language-server:"
-HEAD = ("version", "name", "description", "extends", "target", "targets")
-WIDE = 100  # columns of a value in one line
+SCHEMA = "yaml-language-server:"
+WIDE = 100  # columns of a comment
 DEEPEST = 3  # levels of mappings that are written line by line
 Changes = Mapping[str, Any]
 
@@ -37,8 +37,8 @@ def _mapping(values: Mapping[str, Any], depth: int, path: str, comments: Mapping
     for key, value in values.items():
         place = f"{path}.{key}" if path else key
         if place in comments:
-            yield f"{indent}# {comments[place]}"
-        if isinstance(value, Mapping) and value and depth < DEEPEST - 1 and place != "eval.sampling":
+            yield from (f"{indent}# {line}" for line in wrap(comments[place], WIDE - len(indent)))
+        if isinstance(value, Mapping) and value and depth < DEEPEST - 1:
             yield f"{indent}{scalar(str(key))}:"
             yield from _mapping(value, depth + 1, place, comments)
         elif isinstance(value, list) and value:
@@ -64,7 +64,7 @@ def schema_line(config: Path) -> str | None:
             first = text.readline().strip()
     except (OSError, UnicodeDecodeError):
         return None
-    return first if first.startswith(SCHEMA) else None
+    return first if first.lstrip("# ").startswith(SCHEMA) else None
 
 
 def with_overrides(changes: Changes, overrides: Sequence[str]) -> dict[str, Any]:
@@ -84,18 +84,16 @@ def as_overrides(changes: Changes) -> list[str]:
     `extends` is left out: the old file itself is read.
     """
     return [
-        f"{key}={json.dumps(value, ensure_ascii=False)}"
-        for key, value in _leaves(changes)
-        if key != "extends"
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in leaves(changes) if key != "extends"
     ]
 
 
-def _leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what replaces a value of the old file, by its place: mappings are merged, all else is replaced."""
+def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what replaces a value of the old file, by its place: only mappings are merged."""
     for key, value in values.items():
         place = f"{path}.{key}" if path else key
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, place)
+            yield from leaves(value, place)
         else:
             yield place, value
 
@@ -110,8 +108,8 @@ def read_changes(path: Path) -> dict[str, Any] | None:
 
 
 def write_new(path: Path, text: str, changes: Changes, *, config: Path, again: str) -> bool:
-    """Write the file and return whether it was written: not where it says the same already. DecisionError if it
-    says something else; `again` is the command, to which another name can be added.
+    """Write the file and return whether it was written: not where it says the same already. DecisionError if
+    it says something else; `again` is the command, to which another name can be added.
     """
     refuse_file(path)
     if not path.exists():
@@ -136,14 +134,14 @@ def _exists(
     shown, run = shown_path(path), shlex.join(["ftrun", shown_path(path)])
     if before is None or before.get("extends") != changes["extends"]:
         return DecisionError(
-            f"{shown} exists and is not a port of {shown_path(config)}; it stays as it is",
+            f"the file exists and is not a port of {shown_path(config)}; it stays as it is",
             code="port_exists",
             file=shown,
             hint=f"Choose another name: {again} --name OTHER",
         )
     different = "; ".join(differences(before, changes))
     return DecisionError(
-        f"{shown} exists and says otherwise: {different}. It stays as it is",
+        f"the file exists and says otherwise: {different}. It stays as it is",
         code="port_exists",
         file=shown,
         hint=f"To run it as it is: {run}. To port again with the new values: {again} --name OTHER",
@@ -152,7 +150,7 @@ def _exists(
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return how two files differ, key by key."""
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+    old, new = dict(leaves(before)), dict(leaves(after))
     found = []
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):

@@ -22,8 +22,9 @@ from ftrun.errors import FtrunError
 from ftrun.experiment import providers
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
-from ftrun.files import digest
 from ftrun.protocol.spec import default_epochs
+from ftrun.runner.importing.fetching import JOURNAL, Patience, all_files, all_jobs, origin_of
+from ftrun.runner.importing.names import known_imports
 from ftrun.runner.inventory import model_ends
 from ftrun.state import State, StateStore
 from ftrun.targets import Job, NotFoundError, RemoteFile, RemoteModel, Service, same_account
@@ -32,7 +33,6 @@ from ftrun.targets.service import NOT_ALLOWED
 MILLION = 1_000_000
 BYTES_PER_TOKEN = 4  # of JSON lines, where only the size of a file is known
 BYTES_PER_EXAMPLE = 2_000  # the same, for the number of epochs that `auto` means
-JOURNAL = "files.jsonl"  # of what was imported, in the folder of the import
 NOT_LISTED = (*NOT_ALLOWED, "not_found", "refused")  # codes of servers that don't give a list
 HERE = Target(name="local", provider="local", model="smollm2-135m-instruct")
 ONLY_REINFORCEMENT = "bedrock"
@@ -62,7 +62,8 @@ class Destination:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunedModel:
     """A tuned model of the account. `last_used` is the date of the newest answer that is known here;
-    `validation` None: the job had no such file; `listed` None: the server lists no models. `tokens` were
+    `validation` None: the job had no such file; `listed` None: the server lists no models; `gone`: not
+    listed, though its end is to come, or not known. `tokens` were
     trained; `estimated`: that is from the size of the file. Without its data it can go nowhere.
     """
 
@@ -75,6 +76,7 @@ class TunedModel:
     imported: str | None
     recorded: str | None
     listed: bool | None
+    gone: bool
     tokens: int | None
     estimated: bool
     could_go: tuple[Destination, ...] = ()
@@ -173,9 +175,9 @@ def account_of(
     """
     notes: list[str] = []
     jobs, files, models = _lists(service, notes)
-    listed = {one.id: one for one in models} if models else None  # no model at all is no answer
+    listed = {one.id: one for one in models} if models else None  # an empty list says nothing
     tuned = [job for job in jobs if job.fine_tuned_model and job.succeeded]
-    found = [_tuned(job, target, listed, files, saved, places) for job in tuned]
+    found = [_tuned(job, target, listed, files, saved, places, day) for job in tuned]
     found.sort(key=lambda one: (_last_day(one), one.job.created_at or 0, one.job.id))
     if found:
         notes.insert(
@@ -192,17 +194,20 @@ def account_of(
 
 
 def _last_day(one: TunedModel) -> str:
-    return one.ends.answers.day.isoformat() if one.ends.answers is not None else "9999"
+    """Return the day to sort by: what is gone already, or has no end, comes last."""
+    end = one.ends.answers
+    return "9999" if one.gone or end is None else end.day.isoformat()
 
 
 def _lists(
     service: Service, notes: list[str]
 ) -> tuple[list[Job], dict[str, RemoteFile] | None, list[RemoteModel] | None]:
     """Return jobs, files by id, and models; None for a list that the server doesn't give."""
+    patience = Patience()
     calls: dict[str, Callable[[], list[Any] | None]] = {
-        "jobs": lambda: list(service.jobs()),
-        "files": lambda: _given(lambda: list(service.files()), "files", notes),
-        "models": lambda: _given(service.models, "models", notes),
+        "jobs": lambda: all_jobs(service, patience),
+        "files": lambda: _given(lambda: all_files(service, patience), "files", notes),
+        "models": lambda: _given(lambda: patience.call(service.models), "models", notes),
     }
     came = concurrently(
         lambda name: calls[name](), calls, at_once=len(calls), what=lambda how: f"lists: {how}", of=len(calls)
@@ -229,20 +234,24 @@ def _tuned(
     files: Mapping[str, RemoteFile] | None,
     saved: Saved,
     places: Sequence[Target],
+    day: date,
 ) -> TunedModel:
     model, data = str(job.fine_tuned_model), _data(job.training_file, files, saved)
     there = listed.get(model) if listed is not None else None
     tokens, estimated = _tokens(job, files)
+    ends = model_ends(target, there, job, listed or {})
+    missing = listed is not None and there is None
     return TunedModel(
         job=job,
         model=model,
-        ends=model_ends(target, there, job, listed or {}),
+        ends=ends,
         last_used=saved.used.get(model),
         training=data,
         validation=_data(job.validation_file, files, saved) if job.validation_file else None,
         imported=saved.experiments.get(job.id),
         recorded=saved.recorded.get(model),
-        listed=None if listed is None else there is not None,
+        listed=None if listed is None else not missing,
+        gone=missing and (ends.answers is None or ends.answers.days(day) > 0),
         tokens=tokens,
         estimated=estimated,
         could_go=() if data == "gone" else tuple(_destinations(job, target, tokens, places)),
@@ -305,11 +314,11 @@ def _priced(place: Target, tokens: int | None) -> Destination:
     return Destination(target=place.name, provider=place.provider, model=place.model, usd=usd, note=note)
 
 
-def saved_here(folder: Path, identity: Mapping[str, Any], experiments: Mapping[str, str]) -> Saved:
-    """Return what is saved in the current folder and in `folder`, where an import goes. `experiments` are
-    those that were imported, by job id.
-    """
-    saved = Saved(experiments=dict(experiments), files=_imported_files(folder, identity))
+def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
+    """Return what is saved in the current folder and in `folder`, where an import goes."""
+    known = known_imports(folder / "configs")
+    experiments = {job_id: shown_path(one.path) for job_id, one in known.items()}
+    saved = Saved(experiments=experiments, files=_imported_files(folder, identity))
     configs = dict.fromkeys((*(Path(one).resolve() for one in CONFIGS), (folder / "configs").resolve()))
     for one in configs:
         for path in sorted((one / "rescued").glob("*.json")):
@@ -317,15 +326,18 @@ def saved_here(folder: Path, identity: Mapping[str, Any], experiments: Mapping[s
     runs = dict.fromkeys((*(Path(one).resolve() for one in RUNS), (folder / "runs").resolve()))
     for path in (path for one in runs for path in sorted(one.glob("*/*/state.json"))):
         with contextlib.suppress(FtrunError):
-            state = StateStore(path.parent).load()
+            state = StateStore(path.parent).load() if _was_evaluated(path) else None
             if state is not None and same_account(state.identity, identity):
                 _read_state(state, saved)
     return saved
 
 
-def origin_of(identity: Mapping[str, Any]) -> str:
-    """Return how the journal of an import calls an account or store."""
-    return str(identity.get("store") or digest(dict(identity))[:16])
+def _was_evaluated(path: Path) -> bool:
+    """Return whether a state has scores, so that it is worth being verified: imported ones have none."""
+    try:
+        return bool(json.loads(path.read_bytes())["stages"]["evaluate"]["result"]["metrics"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _imported_files(folder: Path, identity: Mapping[str, Any]) -> set[str]:

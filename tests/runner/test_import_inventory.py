@@ -15,7 +15,8 @@ import pytest
 
 from ftrun.cli.import_list import account_lines
 from ftrun.experiment.target import Price, Target
-from ftrun.runner.account import Account, Saved, account_of, elsewhere, origin_of, saved_here
+from ftrun.runner.importing.fetching import origin_of
+from ftrun.runner.importing.inventory import Account, Saved, account_of, elsewhere, saved_here
 from ftrun.state import StateStore
 from ftrun.state.model import JobRecord, StageRecord, State
 from ftrun.targets.api import ApiService
@@ -126,6 +127,7 @@ def test_what_ends_first_comes_first(look: Callable[..., Account]) -> None:
     ]
     assert (account.failed, account.running) == (1, 1)
     assert [one.listed for one in account.models] == [False, True, True, True]
+    assert not any(one.gone for one in account.models)  # 2026-10-23 says enough
 
 
 def test_the_bases_date_is_the_tuned_models_too(look: Callable[..., Account]) -> None:
@@ -133,6 +135,16 @@ def test_the_bases_date_is_the_tuned_models_too(look: Callable[..., Account]) ->
     models = [model(MINI, shutdown_date="2027-01-20"), model(tuned(1)["fine_tuned_model"])]
     (one,) = look(Lists(jobs=[tuned(1)], files=[remote(1)], models=models)).as_dict()["models"]
     assert (one["ends"], one["ends_source"]) == ("2027-01-20", "server")
+
+
+def test_a_deleted_model_is_gone(look: Callable[..., Account]) -> None:
+    """A tuned model that the server no longer lists before its day comes last, without a date."""
+    lists = Lists(jobs=[tuned(1), tuned(2)], files=[remote(1)], models=[model(tuned(2)["fine_tuned_model"])])
+    account = look(lists)
+    assert [(one.job.id, one.gone) for one in account.models] == [("ftjob-2", False), ("ftjob-1", True)]
+    text = list(account_lines(account, markdown=False))
+    assert text[2].startswith("gone ")
+    assert "2 tuned models: 1 ends on 2027-01-14, 1 gone (the server no longer lists them)" in text
 
 
 def test_data_are_there_gone_imported_or_unknown(look: Callable[..., Account]) -> None:
@@ -218,7 +230,7 @@ def test_what_is_saved_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         status="done", fingerprint="f", result={"metrics": {"tuned": {}}}, finished_at="2026-11-25T00:00:00"
     )
     StateStore(tmp_path / "runs/s1/openai").save(state)
-    saved = saved_here(tmp_path / "imported", identity, {})
+    saved = saved_here(tmp_path / "imported", identity)
     assert saved.files == {"file-1"}
     assert saved.recorded == {"ft:1": "imported/configs/rescued/s1-openai.jsonl"}
     assert saved.used == {"ft:1": "2026-11-25"}
@@ -236,9 +248,9 @@ def test_the_table_is_read_at_a_glance(look: Callable[..., Account]) -> None:
     assert re.split(r"\s{2,}", first)[:7] == [
         "2027-01-14 (table)", MINI, "there", "no", "recorded", "2026-11-20", "free",
     ]  # fmt: skip
-    assert "2 tuned models: 2 end on 2027-01-14, 0 later, or no end is known" in text
+    assert "2 tuned models: 2 end on 2027-01-14" in text
     assert "data: 0 imported, 1 there, 1 gone, 0 unknown; answers recorded: 1" in text
-    assert "training again all whose data are not gone, at local: free" in text
+    assert "training all with data again at local: free" in text
     assert any("prices that are not known here: azure" in line for line in text)
     assert "not listed: 1 failed or cancelled job" in text
     assert sum("last used;" in line for line in text) == 1

@@ -1,0 +1,132 @@
+"""Patience with a server, and the store of what was fetched."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ftrun.concurrency import StoppedError
+from ftrun.runner.importing import fetching
+from ftrun.runner.importing.fetching import EditedError, OutOfReachError, Patience, Store
+from ftrun.targets import RemoteFile, ServiceError
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses."""
+    monkeypatch.setattr(fetching, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(fetching, "LONGEST_PAUSE", 0.01)
+
+
+def failing(times: int, code: str = "api_error", retry_after: float | None = None) -> list[ServiceError]:
+    """Return the errors of so many calls."""
+    return [ServiceError("no", code=code, retry_after=retry_after) for _ in range(times)]
+
+
+def call(patience: Patience, errors: list[ServiceError]) -> str:
+    """Make a call that fails with these errors before it succeeds."""
+
+    def make() -> str:
+        if errors:
+            raise errors.pop()
+        return "found"
+
+    return patience.call(make)
+
+
+def test_a_passing_failure_is_tried_again() -> None:
+    """Eleven failures in a row are no end; the twelfth is, and its error is the answer."""
+    assert call(Patience(), failing(fetching.TRIES - 1)) == "found"
+    with pytest.raises(ServiceError, match=r"^no$"):
+        call(Patience(), failing(fetching.TRIES + 1))
+
+
+def test_a_server_that_answers_nothing_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If nothing can be reached, or call after call fails, it is the server, not what was asked for."""
+    with pytest.raises(OutOfReachError, match="stopped answering"):
+        call(Patience(), failing(fetching.TRIES, "unreachable"))
+    monkeypatch.setattr(fetching, "TRIES", 1)
+    patience = Patience()
+    for _ in range(fetching.MOST_IN_VAIN - 1):
+        with pytest.raises(ServiceError):
+            call(patience, failing(1))
+    with pytest.raises(OutOfReachError):
+        call(patience, failing(1))
+
+
+@pytest.mark.parametrize("code", ["not_found", "forbidden", "wrong_key", "refused", "quota"])
+def test_what_asking_again_does_not_change_is_asked_once(code: str) -> None:
+    """A refusal is an answer."""
+    errors = failing(2, code)
+    with pytest.raises(ServiceError):
+        call(Patience(), errors)
+    assert len(errors) == 1
+
+
+def test_the_server_says_how_long_to_wait() -> None:
+    """Retry-After is obeyed."""
+    begun = time.monotonic()
+    assert call(Patience(), failing(1, "rate_limited", 0.2)) == "found"
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_pause_ends_when_everything_is_stopped() -> None:
+    """Ctrl-C need not wait for a pause of two minutes."""
+    patience = Patience()
+    threading.Timer(0.1, patience.stop).start()
+    begun = time.monotonic()
+    with pytest.raises(StoppedError):
+        call(patience, failing(3, "rate_limited", 100.0))
+    assert time.monotonic() - begun < 10
+
+
+def test_a_list_goes_on_where_it_broke_off() -> None:
+    """A failure in the middle costs the rest of the list, not all of it; nothing comes twice."""
+    asked: list[str | None] = []
+    files = [RemoteFile(id=f"file-{number}", name="", bytes=0) for number in range(60)]
+
+    def listed(after: str | None) -> Iterator[RemoteFile]:
+        asked.append(after)
+        begin = 0 if after is None else int(after.removeprefix("file-")) + 1
+        yield from files[begin : begin + 3]
+        if begin + 3 < len(files):
+            raise ServiceError("cut", code="unreadable_answer")
+
+    assert Patience().every(listed) == files
+    assert asked[:3] == [None, "file-2", "file-5"] and len(asked) == 20
+
+
+def store(folder: Path, origin: str = "a") -> Store:
+    """Return a store with what its journal knows."""
+    return Store(folder=folder / "data", journal=folder / "files.jsonl", origin=origin).read()
+
+
+def test_what_is_stored_is_known_later(tmp_path: Path) -> None:
+    """The journal knows files of one server by their ids; a torn line is no file, and breaks none."""
+    file = RemoteFile(id="file-1", name="a.jsonl", bytes=3)
+    kept = store(tmp_path).keep(file, b"abc", b"abc", ".jsonl")
+    with (tmp_path / "files.jsonl").open("ab") as journal:
+        journal.write(b'{"file_id": "file-2", "sha')
+    assert store(tmp_path).known("file-1", ".jsonl") == kept
+    assert store(tmp_path).known("file-2", ".jsonl") is None
+    assert store(tmp_path, "b").known("file-1", ".jsonl") is None
+    store(tmp_path).keep(RemoteFile(id="file-3", name="b", bytes=3), b"abc", b"abc", ".jsonl")
+    assert store(tmp_path).known("file-3", ".jsonl") is not None
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [f"{kept.sha256}.jsonl"]
+
+
+def test_a_stored_file_that_was_edited_is_neither_used_nor_replaced(tmp_path: Path) -> None:
+    """Its name no longer says what it holds."""
+    file = RemoteFile(id="file-1", name="a.jsonl", bytes=3)
+    kept = store(tmp_path).keep(file, b"abc", b"abc", ".jsonl")
+    path = tmp_path / "data" / f"{kept.sha256}.jsonl"
+    path.write_bytes(b"other")
+    with pytest.raises(EditedError):
+        store(tmp_path).known("file-1", ".jsonl")
+    with pytest.raises(EditedError):
+        store(tmp_path).keep(file, b"abc", b"abc", ".jsonl")
+    assert path.read_bytes() == b"other"
