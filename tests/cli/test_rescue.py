@@ -302,6 +302,8 @@ def test_withheld_refused_and_empty_answers_are_what_they_are(trained: Paid) -> 
             return said(asked, content="", ending="content_filter")
         if question == "質問3":
             return Answer(WITHHELD, 400)
+        if question == "質問0":
+            return said(asked, ending="length")
         return said(asked, content="") if question == "質問6" else said(asked)
 
     trained.provider.hook = hook
@@ -309,6 +311,7 @@ def test_withheld_refused_and_empty_answers_are_what_they_are(trained: Paid) -> 
     assert entry["status"] == "done" and entry["answers"] == {"tuned": 4, "base": 4}
     by_user = {one["user"]: one["id"] for one in lines_of(entry["questions"])}
     assert entry["filtered"] == ["one", by_user["質問3"]] and entry["empty"] == [by_user["質問6"]]
+    assert entry["cut"] == [by_user["質問0"]]
     line = next(one for one in lines_of(entry["file"]) if one["prompt_id"] == by_user["質問3"])
     assert (line["refusal"], line["finish_reason"], line["answer"]) == (
         "content_filter",
