@@ -11,8 +11,9 @@ from typing import Any
 from ftrun.cost.amounts import money
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.runner.rescuing.pricing import Asked
 from ftrun.runner.rescuing.questions import RescueOptions
-from ftrun.runner.rescuing.rescue import Asked, OneRescue, Rescued
+from ftrun.runner.rescuing.rescue import OneRescue, Rescued
 from ftrun.runner.session import Session
 from ftrun.targets.pace import Paces
 from ftrun.waiting import unreported, waiting
