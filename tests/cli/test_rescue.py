@@ -643,15 +643,13 @@ def test_ctrl_c_ends_several_at_once(trained: Paid) -> None:
 
 
 def test_data_that_can_no_longer_be_prepared(trained: Paid) -> None:
-    lines = "".join(f"問{n},答{n}\n" for n in range(12))
-    (trained.folder / "toy.csv").write_text(f"q,a\n{lines}", encoding="utf-8")
-    of the state.
-    """
+    """Where the file names the model, what was prepared earlier is asked, and edited data make no other file."""
     trained.add("imported: {job_id: ftjob-1, fine_tuned_model: 'ft:m:ftjob-1'}\n")
     (trained.folder / "toy.csv").unlink()
     entry = rescued(trained)
     assert entry["answers"] == {"tuned": 4, "base": 4}
     assert "the data can't be prepared now" in trained.error
-    (trained.folder / "toy.csv").write_text("q,a\n" + "".join(f"問{n},答{n}\n" for n in range(12)), "utf-8")
+    lines = "".join(f"問{n},答{n}\n" for n in range(12))
+    (trained.folder / "toy.csv").write_text(f"q,a\n{lines}", encoding="utf-8")
     edited = rescued(trained)
     assert Path(edited["file"]) == Path(entry["file"]) and edited["answers"] == {"tuned": 7, "base": 7}
