@@ -86,7 +86,7 @@ def test_a_file_with_targets_alone_will_do(here: Ftrun) -> None:
     config = here.folder / "account.yaml"
     config.write_text(config.read_text(encoding="utf-8").partition("eval:")[0], encoding="utf-8")
     assert len(here.json(*WORDS, "--yes")["imported"]) == 4
-    assert here.json("run", "account.yaml", code=2)["error"]["code"] == "missing_key"
+    assert here.json("run", "account.yaml", code=2)["error"]["code"] == "targets_alone"
 
 
 def test_out_is_another_folder(here: Ftrun) -> None:

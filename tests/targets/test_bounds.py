@@ -17,7 +17,7 @@ from targets.conftest import JOB, REQUEST, Connect
 
 def test_an_endless_answer_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body without an end is read to the limit, not to the end of memory."""
-    monkeypatch.setattr(connection, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(connection.End, "most", 2**20)
 
     def pieces() -> Iterator[bytes]:
         while True:

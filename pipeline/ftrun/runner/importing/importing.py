@@ -273,7 +273,7 @@ class _Import:
     def _fetch_and_record(self, *, every: bool) -> None:
         for folder in (self._data, self._runs):
             make_folder(folder)
-        for folder in (self._folder, self._configs, self._data):
+        for folder in (self._folder, self._configs, self._data, self._runs):
             clean(folder)
         write_gitignore(self._runs, (self._source.target,) if self._source.local else ())
         self._store.read()
