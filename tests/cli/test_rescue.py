@@ -302,6 +302,8 @@ def test_withheld_refused_and_empty_answers_are_what_they_are(trained: Paid) -> 
             return said(asked, content="", ending="content_filter")
         if question == "質問3":
             return Answer(WITHHELD, 400)
+        if question == "質問0":
+            return said(asked, ending="length")
         return said(asked, content="") if question == "質問6" else said(asked)
 
     trained.provider.hook = hook
@@ -309,6 +311,7 @@ def test_withheld_refused_and_empty_answers_are_what_they_are(trained: Paid) -> 
     assert entry["status"] == "done" and entry["answers"] == {"tuned": 4, "base": 4}
     by_user = {one["user"]: one["id"] for one in lines_of(entry["questions"])}
     assert entry["filtered"] == ["one", by_user["質問3"]] and entry["empty"] == [by_user["質問6"]]
+    assert entry["cut"] == [by_user["質問0"]]
     line = next(one for one in lines_of(entry["file"]) if one["prompt_id"] == by_user["質問3"])
     assert (line["refusal"], line["finish_reason"], line["answer"]) == (
         "content_filter",
@@ -611,3 +614,55 @@ def test_ctrl_c_writes_what_came_and_resumes(trained: Paid) -> None:
     assert 5 <= len(lines) < 60
     entry = rescued(trained, *words)
     assert entry["answers"] == {"tuned": 30, "base": 30} and entry["missing"] == 0
+
+
+def test_ctrl_c_ends_several_at_once(trained: Paid) -> None:
+    """Exit 130 soon; each writes down what it has, and the same command asks for the rest."""
+    configs = trained.folder / "configs"
+    configs.mkdir()
+    prompts = ", ".join(f"{{id: p{n}, user: '質問その{n}'}}" for n in range(20))
+    for number in range(3):
+        text = IMPORTED.format(base_url=trained.server.base_url).replace("name: gone", f"name: e{number}")
+        text = text.replace("ft:m:old", f"ft:m:old{number}").replace(
+            "api_key_env", "concurrency: 4, api_key_env"
+        )
+        text = text.replace("imported:", f"  prompts: [{prompts}]\nimported:")
+        (configs / f"e{number}.yaml").write_text(text, encoding="utf-8")
+    enough, resumed, count, lock = threading.Event(), threading.Event(), Counter[str](), threading.Lock()
+
+    def hook(asked: Asked) -> Answer | None:
+        if asked.path != "/chat/completions":
+            return None
+        with lock:
+            count["asked"] += 1
+            if count["asked"] == 40:
+                enough.set()
+        if enough.is_set():
+            resumed.wait(0.3)
+        return said(asked)
+
+    trained.provider.hook = hook
+    process = Ftrun(trained.folder).start("rescue", "--all", "--yes")
+    assert enough.wait(60)
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130 and time.monotonic() - start < 5 and "To resume: " in error
+    resumed.set()
+    asked = count["asked"]
+    document = trained.json("rescue", "--all", "--yes")
+    assert all(one["answers"] == {"tuned": 20, "base": 20} for one in document["experiments"])
+    assert count["asked"] - asked <= 120 - 40 + 12
+
+
+def test_data_that_can_no_longer_be_prepared(trained: Paid) -> None:
+    """Where the file names the model, what was prepared earlier is asked; edited data make no other file."""
+    trained.add("imported: {job_id: ftjob-1, fine_tuned_model: 'ft:m:ftjob-1'}\n")
+    (trained.folder / "toy.csv").unlink()
+    entry = rescued(trained)
+    assert entry["answers"] == {"tuned": 4, "base": 4}
+    assert "the data can't be prepared now" in trained.error
+    lines = "".join(f"問{n},答{n}\n" for n in range(12))
+    (trained.folder / "toy.csv").write_text(f"q,a\n{lines}", encoding="utf-8")
+    edited = rescued(trained)
+    assert Path(edited["file"]) == Path(entry["file"]) and edited["answers"] == {"tuned": 7, "base": 7}

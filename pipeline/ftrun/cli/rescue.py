@@ -185,6 +185,7 @@ def _entry(done: _Done) -> dict[str, Any]:
         "filtered": list(recorded.filtered) if recorded else [],
         "refused": list(recorded.refused) if recorded else [],
         "empty": list(recorded.empty) if recorded else [],
+        "cut": list(recorded.cut) if recorded else [],
         "usd": result.usd,
         "without_base": result.without_base,
         "left_out": list(result.left_out),
@@ -225,7 +226,10 @@ def _together(recorded: Sequence[Rescued], of: int) -> str:
     from ftrun.cost.amounts import money
 
     asked, files = sum(one.count for one in recorded), len(recorded)
-    usd = money(sum(one.usd or 0.0 for one in recorded))
+    paid = sum(one.usd or 0.0 for one in recorded)
+    if not paid:
+        return f"answers of {files:,} of {of:,} experiments are recorded; asked for now: {asked:,}"
+    usd = money(paid)
     return f"answers of {files:,} of {of:,} experiments are recorded; asked for now: {asked:,}, for {usd}"
 
 
@@ -259,6 +263,11 @@ def _lines(result: Rescued, *, alone: bool) -> Iterator[str]:
         yield f"  refused by the model: {len(recorded.refused):,} ({_some(recorded.refused)})"
     if recorded.empty:
         yield f"  empty answers: {len(recorded.empty):,} ({_some(recorded.empty)})"
+    if recorded.cut:
+        yield (
+            f"  cut off at the longest length: {len(recorded.cut):,} ({_some(recorded.cut)}); `--set "
+            "eval.sampling.max_tokens=1024` records longer ones"
+        )
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -177,7 +177,7 @@ def estimate(
     if not deploy:
         return found
     unknown = None if hourly is not None else "deployment.usd_per_hour is not given"
-    return _with(found, "deploy_usd", hourly, unknown)
+    return with_part(found, "deploy_usd", hourly, unknown)
 
 
 def _with_answers(context: Context, found: dict[str, Any], requests: Sequence[Request]) -> dict[str, Any]:
@@ -193,10 +193,10 @@ def _with_answers(context: Context, found: dict[str, Any], requests: Sequence[Re
         chats = [(one.messages, one.tools) for one in same]
         costs.append(prices.requests_usd(target, chats, [one.sampling.get("max_tokens") for one in same]))
     usd = None if None in costs else round(sum(one or 0.0 for one in costs), 6)
-    return _with(found, "eval_usd", usd, unknown)
+    return with_part(found, "eval_usd", usd, unknown)
 
 
-def _with(found: dict[str, Any], name: str, more: float | None, unknown: str | None) -> dict[str, Any]:
+def with_part(found: dict[str, Any], name: str, more: float | None, unknown: str | None) -> dict[str, Any]:
     """Return an estimate with one more part; None: what it costs is unknown."""
     usd, rate = found["usd"], found["yen_per_usd"]
     total = None if more is None or usd is None else round(usd + more, 6)

@@ -11,14 +11,16 @@ from typing import Any
 from ftrun.cost.amounts import money
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.runner.rescuing.pricing import Asked
 from ftrun.runner.rescuing.questions import RescueOptions
-from ftrun.runner.rescuing.rescue import Asked, OneRescue, Rescued
+from ftrun.runner.rescuing.rescue import OneRescue, Rescued
 from ftrun.runner.session import Session
 from ftrun.targets.pace import Paces
 from ftrun.waiting import unreported, waiting
 from ftrun.workflow.context import Emit, RunSettings
 
-AT_ONCE = 6  # experiments that are asked at one time
+FEWEST, MOST = 6, 24  # experiments that are asked at one time: more where each asks little
+TOGETHER = 240  # questions of those that are asked at one time, about
 MANY = 500  # questions of one that uses all that a service takes
 LAST_WORDS = 1.5  # seconds that each has after Ctrl-C to write down what it has
 
@@ -77,9 +79,10 @@ class _Together:
     def run(self) -> None:
         """Ask all; after Ctrl-C each writes down what it has."""
         waiting_ones = iter(self._rescues)
+        at_once = max(FEWEST, min(MOST, TOGETHER * len(self._rescues) // max(1, self._of)))
         threads = [
             Thread(target=self._work, args=(waiting_ones,), name="rescue", daemon=True)
-            for _ in range(min(AT_ONCE, len(self._rescues)))
+            for _ in range(min(at_once, len(self._rescues)))
         ]
         with waiting(self._awaited):
             for thread in threads:

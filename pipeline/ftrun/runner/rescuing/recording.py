@@ -59,6 +59,7 @@ class Recorded:
     filtered: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
     written: bool = False
     changed: RescuedFiles | None = None
     unwritable: int = 0
@@ -208,12 +209,13 @@ def _questions(before: Sequence[Line], asked: Sequence[Line], renamed: Mapping[s
 
 
 def _special(lines: Sequence[Line]) -> dict[str, tuple[str, ...]]:
-    """Return the questions of which an answer was withheld, refused or empty."""
+    """Return the questions of which an answer was withheld, refused, empty, or cut at the longest length."""
     filtered = [one for one in lines if one.get("refusal") == FILTERED]
     refused = [one for one in lines if one.get("refusal") not in (None, FILTERED)]
     empty = [one for one in lines if not str(one["answer"]).strip() and not one.get("tool_calls")]
     empty = [one for one in empty if one.get("refusal") is None]
-    groups = {"filtered": filtered, "refused": refused, "empty": empty}
+    cut = [one for one in lines if one.get("finish_reason") == "length"]
+    groups = {"filtered": filtered, "refused": refused, "empty": empty, "cut": cut}
     return {name: tuple(dict.fromkeys(str(one["prompt_id"]) for one in of)) for name, of in groups.items()}
 
 
