@@ -643,7 +643,7 @@ def test_ctrl_c_ends_several_at_once(trained: Paid) -> None:
 
 
 def test_data_that_can_no_longer_be_prepared(trained: Paid) -> None:
-    """Where the file names the model, what was prepared earlier is asked, and edited data make no other file."""
+    """Where the file names the model, what was prepared earlier is asked; edited data make no other file."""
     trained.add("imported: {job_id: ftjob-1, fine_tuned_model: 'ft:m:ftjob-1'}\n")
     (trained.folder / "toy.csv").unlink()
     entry = rescued(trained)
