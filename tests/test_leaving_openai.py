@@ -84,7 +84,7 @@ class Afternoon:
         more = ["--yes"] if line.startswith(AGREE) else []
         if line.startswith("port") and not self._real and "--dry-run" not in line:
             more += shlex.split(REHEARSE)
-        done = self._ftrun(*words[1:], *more, env=self._environment)
+        done = self._ftrun(*words[1:], *more, env=self._environment, timeout=3000 if self._real else 300)
         code = next((code for start, code in CODES.items() if line.startswith(start)), 0)
         judged = line.startswith("port") and not self._real  # a rehearsal learns nothing
         assert done.returncode in ((0, 5) if judged else (code,)), (line, done.stdout, done.stderr)

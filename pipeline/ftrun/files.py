@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space left: the disk, the
 LARGEST = 256_000_000  # bytes of a file that is read as a whole; a repository may contain one of any size
 DEEPEST = 20  # levels of folders in a run's folder
 AS_LARGE_AS_DATA = ("train.jsonl", "validation.jsonl", "test.jsonl", "sources.jsonl")  # read line by line
-_later = threading.local()  # `folders`: those to sync when a block of `synced_together` ends
+_later = threading.local()  # `unsynced`: whether this thread leaves it to others to sync
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # from file systems that can't fsync a folder
 
 
@@ -109,8 +110,12 @@ def refuse_links(path: Path) -> None:
     whole = os.fspath(path)  # as text: this runs several times for every file that is written
     ends = (place for place, letter in enumerate(whole) if letter == os.sep and place)
     for one in (*(whole[:end] for end in ends), whole):
-        if os.path.islink(one):  # noqa: PTH114 - it raises nothing
-            raise _refused(Path(one), "a symbolic link: writing there would change a file elsewhere")
+        _refuse_link(one)
+
+
+def _refuse_link(one: str) -> None:
+    if os.path.islink(one):  # noqa: PTH114 - it raises nothing
+        raise _refused(Path(one), "a symbolic link: writing there would change a file elsewhere")
 
 
 def refuse_special_files(folder: Path, *, depth: int = DEEPEST) -> None:
@@ -137,7 +142,12 @@ def refuse_large(path: Path, size: int) -> None:
 
 def refuse_file(path: Path) -> None:
     """Raise DecisionError if `path` is a link, is below one, or is something other than a regular file."""
-    refuse_links(path)
+    refuse_links(path.parent)
+    _refuse_itself(path)
+
+
+def _refuse_itself(path: Path) -> None:
+    _refuse_link(str(path))
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISREG(path.lstat().st_mode):
             raise _refused(path, f"{_kind(path)}, but ftrun keeps a file here")
@@ -178,13 +188,17 @@ def open_to_write(path: Path, how: Literal["wb", "xb", "ab+"], *, mode: int = 0o
 def make_folder(path: Path, *, mode: int = 0o777) -> None:
     """Create a folder and those above it, unless they exist; DecisionError if one is a link."""
     refuse_links(path)
-    path.mkdir(parents=True, exist_ok=True, mode=mode)
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True, mode=mode)
 
 
 def rename(path: Path, new: Path) -> None:
     """Rename a file or folder; DecisionError if either path is a link or is below one."""
     refuse_links(path)
-    refuse_links(new)
+    if new.parent == path.parent:
+        _refuse_link(str(new))
+    else:
+        refuse_links(new)
     path.replace(new)
 
 
@@ -216,25 +230,30 @@ def file_lock(
 
 
 @contextlib.contextmanager
-def synced_together() -> Iterator[None]:
-    """Let the renames of this thread in the block become durable together, at its end.
+def unsynced() -> Iterator[None]:
+    """Let no file that this thread writes in the block be fsynced: a power cut before `sync_all` takes them.
 
-    Until then a power cut may take any of the files that are written here.
+    Only Linux waits for the disk there; elsewhere they are fsynced as always.
     """
-    folders = _later.folders = dict[Path, None]()
+    _later.unsynced = sys.platform == "linux"
     try:
         yield
     finally:
-        _later.folders = None
-    for folder in folders:
-        sync_folder(folder)
+        _later.unsynced = False
+
+
+def _is_unsynced() -> bool:
+    return getattr(_later, "unsynced", False)
+
+
+def sync_all() -> None:
+    """Make durable what was written so far, by any process: one wait for many files."""
+    os.sync()
 
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` durable, so that it survives a power cut."""
-    later = getattr(_later, "folders", None)
-    if later is not None:
-        later[folder] = None
+    if _is_unsynced():
         return
     with named_errors(folder):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -247,6 +266,11 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def _sync(file: IO[bytes]) -> None:
+    if not _is_unsynced():
+        os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Yield a binary file that replaces `path` when the block succeeds, and is deleted when it fails.
@@ -254,14 +278,14 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     The temporary file is in the same folder; file and folder are fsynced. An OSError names `path`.
     """
     make_folder(path.parent)
-    refuse_file(path)
+    _refuse_itself(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with named_errors(path):
             with open_to_write(temporary, "wb", mode=mode) as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file)
             rename(temporary, path)
     except BaseException:
         # a file system that became read-only keeps the temporary file; the first error is the one to report

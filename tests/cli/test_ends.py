@@ -254,6 +254,20 @@ def test_doctor_knows_the_candidates_of_an_evaluation(doctor: Doctor, tmp_path: 
     assert "gpt-5.4" not in said and "gpt-4.1-mini" not in said  # a target that nothing uses
 
 
+def test_doctor_names_a_model_without_data_once_and_does_not_port_it(
+    doctor: Doctor, tmp_path: Path, today: Any
+) -> None:
+    """An imported experiment without data names its own tuned model as a candidate: it can be rescued."""
+    file = write(tmp_path, "faq", tuned=TUNED)
+    head = file.read_text(encoding="utf-8").partition("data:")[0]
+    models = f"models: [{{name: tuned, model: '{TUNED}'}}, base], prompts: [{{id: a, user: b}}]"
+    imported = f"{{job_id: j, fine_tuned_model: '{TUNED}', date: '2026-11-20', missing: [training_file]}}"
+    file.write_text(f"{head}eval: {{{models}}}\nimported: {imported}\n", encoding="utf-8")
+    code, said = doctor()
+    assert code == 0 and said.count("configs/faq.yaml: ") == 1
+    assert "ftrun rescue configs/faq.yaml" in said and "ftrun port" not in said
+
+
 def test_doctor_says_which_models_it_knows_nothing_of(doctor: Doctor, tmp_path: Path) -> None:
     """A deployment with a name of its own is no warning, but silence would look like an all-clear."""
     named = "provider: azure, endpoint: 'https://contoso.openai.azure.com', model: our-model"

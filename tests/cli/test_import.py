@@ -46,7 +46,7 @@ def test_it_says_what_was_imported_what_is_missing_and_what_to_do_next(here: Ftr
     assert "note: imported/configs/no-data.yaml: the training file is missing: " in done.stdout
     assert "git add imported" in done.stdout
     assert "rescue --all" in done.stdout
-    assert "port imported/configs/hiroyuki.yaml --to TARGET" in done.stdout
+    assert "port imported/configs/minato-annai.yaml --to TARGET" in done.stdout  # the newest
     again = here(*WORDS)
     assert again.stdout.splitlines()[1].startswith("skipped   4 jobs")
     assert "Next:" not in again.stdout

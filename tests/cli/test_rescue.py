@@ -512,6 +512,19 @@ def test_one_consent_for_all(trained: Paid) -> None:
     }
 
 
+def test_a_missing_consent_to_several_is_said_once(trained: Paid) -> None:
+    """One message with the price of all, not one per experiment."""
+    configs = trained.folder / "configs"
+    configs.mkdir()
+    text = IMPORTED.format(base_url=trained.server.base_url)
+    for name in ("one", "two", "three"):
+        own = text.replace("name: gone", f"name: {name}").replace("ft:m:old", f"ft:m:{name}")
+        prompts = "  prompts: [{id: a, user: あ}]\nimported:"
+        (configs / f"{name}.yaml").write_text(own.replace("imported:", prompts), encoding="utf-8")
+    trained.run("rescue", "--all", code=4)
+    assert trained.error.count("nobody is here to confirm it") == 1
+
+
 def test_a_model_that_must_be_deployed_is_deployed_asked_and_removed(
     azure: Paid, management: Management
 ) -> None:

@@ -126,14 +126,14 @@ RULES = {
     ),
     "no fsync": Broken(
         file="files.py",
-        right="yield file\n                file.flush()\n                os.fsync(file.fileno())",
+        right="yield file\n                file.flush()\n                _sync(file)",
         wrong="yield file",
         notices=_state_is_durable,
     ),
     "links are followed": Broken(
         file="files.py",
         right="if os.path.islink(one):",
-        wrong="if one.name == one:",
+        wrong="if not one:",
         notices=_links,
     ),
     "no lock of a run": Broken(

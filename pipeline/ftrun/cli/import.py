@@ -251,8 +251,10 @@ def _next(result: ImportResult) -> Iterator[str]:
     from ftrun.experiment.places import shown_path
 
     folder = shlex.quote(shown_path(result.folder))
-    first = shlex.quote(result.imported[0].config)
+    # the newest is the likeliest to be in use, and its model to answer
+    usable = [one for one in result.imported if "training_file" not in one.missing] or result.imported
+    last = shlex.quote(usable[-1].config)
     yield f"git add {folder}   # everything that can't be fetched again"
-    every = " --all" if len(result.imported) > 1 and result.folder == Path.cwd() / DEFAULT else f" {first}"
+    every = " --all" if len(result.imported) > 1 and result.folder == Path.cwd() / DEFAULT else f" {last}"
     yield f"{program()} rescue{every}   # record what the models answer while they do"
-    yield f"{program()} port {first} --to TARGET   # train it elsewhere, and compare"
+    yield f"{program()} port {last} --to TARGET   # train it elsewhere, and compare"

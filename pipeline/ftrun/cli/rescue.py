@@ -216,8 +216,8 @@ def _print(done: Sequence[_Done], found: Found, target: str | None) -> None:
     _print_next(recorded, target)
     errors = [one.error for one in found.unreadable]
     errors += [one.error for one in done if one.error is not None]
-    different = {str(one): one for one in errors}  # an interruption is that of all
-    for error in sorted(different.values(), key=lambda one: one.code):
+    said = {(str(one), one.problem.hint): one for one in errors}  # no consent to several is one error
+    for error in sorted(said.values(), key=lambda one: one.code):
         print_problems(error)
 
 

@@ -162,7 +162,7 @@ def _asked_faults(asked: Mapping[str, Any], above: str) -> Iterator[Fault]:
     if not isinstance(parallel, bool):
         words = f"`{above}parallel_tool_calls` is {shown(parallel)}, not true or false"
         yield Fault("parallel_calls", words, hint="Write true or false, without quotes.")
-    elif "parallel_tool_calls" in asked and functions is None:
+    elif "parallel_tool_calls" in asked and functions is None and not _says_none(asked, above):
         words = f"`{above}parallel_tool_calls` is set without `tools`"
         yield Fault("parallel_calls", words, hint="Delete it, or add `tools` to the row.")
     yield from message_faults(
@@ -174,7 +174,14 @@ def _asked_faults(asked: Mapping[str, Any], above: str) -> Iterator[Fault]:
 
 
 def _functions(asked: Mapping[str, Any], above: str) -> Functions | None:
-    return functions_of(asked["tools"], f"{above}tools") if asked.get("tools") is not None else None
+    if asked.get("tools") is None or _says_none(asked, above):
+        return None
+    return functions_of(asked["tools"], f"{above}tools")
+
+
+def _says_none(asked: Mapping[str, Any], above: str) -> bool:
+    """Return whether a preference has an empty list of tools, which is how OpenAI's guide writes it."""
+    return above != "" and asked.get("tools") == []
 
 
 def _completion_faults(row: Example) -> Iterator[Fault]:

@@ -92,7 +92,7 @@ class Use:
         file = shown_path(self.experiment.file)
         if self.unrecorded and self.answers(now):
             yield shlex.join((*RESCUE, file, *at))
-        if self.tuned and not self.candidate and not self.replaced:
+        if self.tuned and not self.candidate and not self.replaced and self.experiment.trains:
             yield shlex.join(("ftrun", "port", file, *at, "--to", to))
         elif self.trains and not self.tuned:
             yield shlex.join(("ftrun", "run", file, "--target", to))
@@ -182,13 +182,14 @@ def _uses(
     *,
     replaced: bool,
 ) -> Iterator[Use]:
-    archive = _is_archive(experiment)
+    archive, known = _is_archive(experiment), set[str]()
     for target in experiment.targets:
         if target.name != experiment.target.name and ("targets", target.name) not in experiment.places:
             continue  # one that is built in
         state = _state(experiment, target, runs, notes)
         tuned = _tuned(experiment, target, state, runs)
         own = target.name == experiment.target.name
+        known |= {*tuned}
         trains = experiment.trains and (own or bool(tuned)) and (own or is_known(target))
         yield Use(
             experiment=experiment,
@@ -202,7 +203,9 @@ def _uses(
             used=bool(tuned) or (own and (experiment.trains or experiment.evaluation.asks)),
             port_to=_elsewhere(experiment, target),
         )
-    yield from _candidates(experiment, recorded, archive=archive, replaced=replaced)
+    for use in _candidates(experiment, recorded, archive=archive, replaced=replaced):
+        if not known.intersection(use.tuned):  # an imported experiment without data names its own model
+            yield use
 
 
 def _is_archive(experiment: Experiment) -> bool:

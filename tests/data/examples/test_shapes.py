@@ -68,6 +68,12 @@ def lines(rows: Any) -> str:
             {**PAIR, "input": {"messages": [USER], "tools": [WEATHER], "parallel_tool_calls": False}},
             [],
         ),
+        (  # no tools, as OpenAI's guide writes it
+            "dpo",
+            {**PAIR, "input": {"messages": [USER], "tools": [], "parallel_tool_calls": True}},
+            [],
+        ),
+        ("dpo", {**PAIR, "input": {"messages": [USER], "parallel_tool_calls": True}}, ["parallel_calls"]),
         (
             "dpo",
             {**PAIR, "preferred_output": [call()], "input": {"messages": [USER], "tools": [WEATHER]}},

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from ftrun.concurrency import StoppedError
+from ftrun.errors import FtrunError
+from ftrun.files import append_durably
 from ftrun.runner.importing import fetching
+from ftrun.runner.importing.committing import Committer
 from ftrun.runner.importing.fetching import EditedError, OutOfReachError, Patience, Store
 from ftrun.targets import RemoteFile, ServiceError
 
@@ -102,7 +105,12 @@ def test_a_list_goes_on_where_it_broke_off() -> None:
 
 def store(folder: Path, origin: str = "a") -> Store:
     """Return a store with what its journal knows."""
-    return Store(folder=folder / "data", journal=folder / "files.jsonl", origin=origin).read()
+    journal = folder / "files.jsonl"
+
+    def note(line: bytes) -> None:
+        append_durably(journal, line)
+
+    return Store(folder=folder / "data", journal=journal, origin=origin, note=note).read()
 
 
 def test_what_is_stored_is_known_later(tmp_path: Path) -> None:
@@ -130,3 +138,37 @@ def test_a_stored_file_that_was_edited_is_neither_used_nor_replaced(tmp_path: Pa
     with pytest.raises(EditedError):
         store(tmp_path).keep(file, b"abc", b"abc", ".jsonl")
     assert path.read_bytes() == b"other"
+
+
+def test_a_file_that_a_power_cut_left_is_written_again(tmp_path: Path) -> None:
+    """The journal does not know it, so nobody has relied on it."""
+    file = RemoteFile(id="file-1", name="a.jsonl", bytes=3)
+    kept = store(tmp_path).keep(file, b"abc", b"abc", ".jsonl")
+    (tmp_path / "files.jsonl").unlink()
+    path = tmp_path / "data" / f"{kept.sha256}.jsonl"
+    path.write_bytes(b"")
+    assert store(tmp_path).keep(file, b"abc", b"abc", ".jsonl") == kept
+    assert path.read_bytes() == b"abc"
+
+
+def test_a_commit_notes_and_places_what_was_written_before(tmp_path: Path) -> None:
+    """Lines and experiment files come after the wait for the disk; a name that is taken by then stays."""
+    for name in ("a", "b"):
+        (tmp_path / f".{name}.tmp").write_text(name)
+    (tmp_path / "b.yaml").write_text("mine")
+    with Committer[str](tmp_path / "files.jsonl") as commits:
+        commits.note(b"one\n")
+        for name in ("a", "b"):
+            commits.place(name, tmp_path / f".{name}.tmp", tmp_path / f"{name}.yaml")
+        commits.note(b"two\n")
+    placed = dict(commits.placed())
+    assert placed["a"] is None and placed["b"] is not None and placed["b"].code == "exists"
+    assert ((tmp_path / "a.yaml").read_text(), (tmp_path / "b.yaml").read_text()) == ("a", "mine")
+    assert (tmp_path / "files.jsonl").read_bytes() == b"one\ntwo\n"
+
+
+def test_what_keeps_a_commit_from_the_disk_is_raised(tmp_path: Path) -> None:
+    """An import must not say that a job is imported which the disk doesn't have."""
+    (tmp_path / "files.jsonl").mkdir()
+    with pytest.raises(FtrunError, match="folder"), Committer[str](tmp_path / "files.jsonl") as commits:
+        commits.note(b"one\n")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from conftest import Ftrun
-from support.old_account import KEY, KEY_NAME
+from support.old_account import KEY, KEY_NAME, Answer, OldAccount, Request, refusal
 
 from .conftest import Open, Place
 
@@ -316,6 +316,28 @@ def test_other_commands_work_on_it(opened: Open) -> None:
     assert not place.account.posts
 
 
+@pytest.mark.parametrize("stage", ["prepare", "check", "upload", "wait", "report"])
+def test_what_is_recorded_is_what_the_stages_find(opened: Open, stage: str) -> None:
+    """Each stage, done again with the server, finds what the import recorded of it."""
+    place = opened("hiroyuki")
+    config = place.one("hiroyuki")["config"]
+    path = place.folder / "imported/runs/hiroyuki/old/state.json"
+    before = json.loads(path.read_bytes())["stages"]
+    if stage == "upload":  # sending the files again is refused there: what they are is looked up
+        assert set(before["upload"]["result"].values()) == {
+            place.account.job("hiroyuki")["training_file"],
+            place.account.job("hiroyuki")["validation_file"],
+        }
+        return
+    place.run("run", config, "--force", stage, "--yes")
+    after = json.loads(path.read_bytes())["stages"]
+    assert after.keys() == before.keys()
+    for name, one in after.items():
+        assert (one["fingerprint"], one["result"]) == (before[name]["fingerprint"], before[name]["result"]), (
+            name
+        )
+
+
 def test_history_has_what_cannot_be_had_again(opened: Open) -> None:
     """The job as the server described it, all its events, its checkpoints and losses are there for git."""
     place = opened("many-events")
@@ -359,6 +381,21 @@ def test_a_file_that_never_comes_whole_fails_its_job_alone(
     assert len(document["imported"]) == 1
 
 
+def test_a_server_without_a_list_of_files_will_do(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is asked for its size then."""
+    place = opened("hiroyuki", "copy")
+    expected = place.imported("--all")
+    shutil.rmtree(place.folder / "imported")
+    answer = type(place.account).answer
+
+    def without_list(self: OldAccount, request: Request) -> Answer:
+        return refusal(404, "no such list") if request.path == "/files" else answer(self, request)
+
+    monkeypatch.setattr(OldAccount, "answer", without_list)
+    assert place.imported("--all") == expected
+    assert place.account.requests["GET /files/ID"] > 0
+
+
 def test_a_server_that_dies_ends_the_import_with_what_there_is(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -392,7 +429,7 @@ def test_many_jobs_are_written_by_several_processes(opened: Open) -> None:
     assert place.account.most <= 8
 
 
-@pytest.mark.parametrize("jobs", [8, 28])
+@pytest.mark.parametrize("jobs", [8, pytest.param(28, marks=pytest.mark.slow)])
 def test_kills_at_any_time_lose_nothing(opened: Open, jobs: int) -> None:
     """After kill -9 at random times the same command ends with the same result, and fetches little twice."""
     place = opened(jobs=jobs)

@@ -31,7 +31,7 @@ from ftrun.protocol.plain_chats import TrainingRow
 
 RowCheck = Callable[[Sequence[TrainingRow]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts: kept results are then not used
-CHECKS_VERSION = 10
+CHECKS_VERSION = 11
 SAMPLE = 5000  # examples
 SEED = 20
 

@@ -14,7 +14,6 @@ import json
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 from ftrun.concurrency import StoppedError
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import append_durably, atomic_writer, delete, digest, refuse_file, sha256_file
+from ftrun.files import atomic_writer, delete, digest, refuse_file, sha256_file, unsynced
 from ftrun.runner.importing.writing import StoredFile
 from ftrun.targets import TRANSIENT, Event, Job, NotFoundError, RemoteFile, Service, ServiceError
 from ftrun.targets.service import NOT_ALLOWED
@@ -146,16 +145,16 @@ class OutOfReachError(FtrunError):
 @dataclass(slots=True, kw_only=True)
 class Store:
     """The files that were fetched, each under the hash of its content. `origin` is the server and account
-    that the ids are of.
+    that the ids are of. `note` is given a line for the journal when a file is written.
     """
 
     folder: Path
     journal: Path
     origin: str
+    note: Callable[[bytes], None]
     _known: dict[str, StoredFile] = field(default_factory=dict)
-    _to_note: deque[bytes] = field(default_factory=deque)
+    _noted: set[str] = field(default_factory=set)
     _storing: dict[str, threading.Lock] = field(default_factory=dict)
-    _noting: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> Store:
         """Read the journal, and return the store; a line that a crash left incomplete is skipped."""
@@ -166,6 +165,7 @@ class Store:
         for line in lines:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 given = json.loads(line)
+                self._noted.add(given["sha256"])
                 if given.pop("origin") == self.origin:
                     one = StoredFile(**given)
                     self._known[one.file_id] = one
@@ -193,24 +193,16 @@ class Store:
         """Store what was fetched of a file, in any thread: `content` as it came, `stored` as it is kept."""
         sha = hashlib.sha256(stored).hexdigest()
         path = self.path(sha, ending)
-        with self._storing.setdefault(sha, threading.Lock()):  # two files may have one content
-            if path.exists():
+        with self._storing.setdefault(sha, threading.Lock()), unsynced():  # two files may have one content
+            if not path.exists():
+                write_unchanged(path, stored)
+            elif sha in self._noted:
                 self.refuse_edited(path)
-            else:
+            elif sha256_file(path) != sha:  # a power cut took its end
                 write_unchanged(path, stored)
         found = StoredFile(file_id=file.id, sha256=sha, bytes=len(content), name=file.name)
-        self._note(found)
+        self.note(json.dumps({**asdict(found), "origin": self.origin}).encode() + b"\n")
         return found
-
-    def _note(self, file: StoredFile) -> None:
-        """Write into the journal, durably, that a file is stored; what several threads have to note by then
-        goes there together.
-        """
-        self._to_note.append(json.dumps({**asdict(file), "origin": self.origin}).encode() + b"\n")
-        with self._noting:
-            lines = [self._to_note.popleft() for _ in range(len(self._to_note))]
-            if lines:  # else another thread has written ours
-                append_durably(self.journal, b"".join(lines))
 
 
 class EditedError(FtrunError):

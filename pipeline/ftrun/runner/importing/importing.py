@@ -19,6 +19,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import digest, make_folder, refuse_links
 from ftrun.processes import worker_count
 from ftrun.redaction import hide, hide_in
+from ftrun.runner.importing.committing import Committer
 from ftrun.runner.importing.fetching import (
     JOURNAL,
     EditedError,
@@ -40,6 +41,7 @@ from ftrun.runner.session import runs_folder
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.locks import held_by_user
 from ftrun.targets import Job, NotFoundError, Service
+from ftrun.waiting import waiting
 
 AT_ONCE = 8  # calls, where the target says nothing else
 ALONE = 24  # jobs after which it pays to start processes that write experiments
@@ -47,6 +49,7 @@ MOST_WORKERS = 4
 QUIET = 2.0  # seconds until progress is shown
 EXPECTED = ("job_failed", "job_cancelled", "job_unfinished")  # nothing went wrong here
 ENDINGS = {"training_file": ".jsonl", "validation_file": ".jsonl", "result_file": ".csv"}
+LAST = "the last experiments to be written"
 HOW = "Wait for it, or import into another folder: --out DIR."
 
 
@@ -166,7 +169,10 @@ class _Import:
         self._runs = runs_folder(self._configs / "x.yaml", None)
         self._patience, self._begun = Patience(), time.monotonic()
         origin = origin_of(source.identity)
-        self._store = Store(folder=self._data, journal=folder / JOURNAL, origin=origin)
+        self._commits = Committer[tuple[_Open, Recorded]](folder / JOURNAL)
+        self._store = Store(
+            folder=self._data, journal=folder / JOURNAL, origin=origin, note=self._commits.note
+        )
         self._result = ImportResult(folder=folder)
         self._open: dict[str, _Open] = {}  # by job id
         self._recording: deque[tuple[_Open, Future[Recorded]]] = deque()
@@ -283,16 +289,22 @@ class _Import:
         with ExitStack() as stack:
             if len(self._open) > ALONE and worker_count() > 1:
                 self._pool = stack.enter_context(WorkerPool(min(worker_count(), MOST_WORKERS)))
+            stack.enter_context(self._commits)
+            gone: OutOfReachError | None = None
             try:
                 if every:
                     fetcher.list_files()
                 self._fetch(fetcher, tasks, wanted)
             except OutOfReachError as error:
+                gone = error
+            with waiting(LAST):
                 self._finish(self._recording)
+                self._commits.finish()
+            self._take_placed()
+            if gone is not None:
                 for one in self._open.values():
-                    self._fail(one.job, error.code, str(error))
-                self._result.notes.append(error.problem.hint or "")
-            self._finish(self._recording)
+                    self._fail(one.job, gone.code, str(gone))
+                self._result.notes.append(gone.problem.hint or "")
 
     def _tasks(self) -> tuple[list[Task], dict[Task, list[_Open]]]:
         """Return what is to be fetched, each thing once, in the order of the jobs; and for which jobs."""
@@ -307,7 +319,7 @@ class _Import:
 
         def what() -> str:
             if came == len(tasks):
-                return "the last experiments to be written"
+                return LAST
             trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(tasks)} answers{trying}"
 
@@ -356,14 +368,29 @@ class _Import:
         if self._pool is not None:
             self._recording.append((one, self._pool.submit(record, order)))
         else:
-            self._recorded(one, record(order))
+            self._place(one, record(order))
 
     def _finish(self, recording: deque[tuple[_Open, Future[Recorded]]], *, wait: bool = True) -> None:
         """Take the results of experiments that are written; `wait`: of all."""
         while recording and (wait or recording[0][1].done()):
             assert self._pool is not None
             one, future = recording.popleft()
-            self._recorded(one, self._pool.result(future))
+            self._place(one, self._pool.result(future))
+        self._take_placed()
+
+    def _place(self, one: _Open, recorded: Recorded) -> None:
+        """Let an experiment that is written get its name."""
+        if recorded.staged is None:
+            self._recorded(one, recorded)
+        else:
+            self._commits.place((one, recorded), recorded.staged, self._config(one))
+
+    def _take_placed(self) -> None:
+        """Take the experiments that have their names by now."""
+        for (one, recorded), error in self._commits.placed():
+            if error is not None:
+                recorded = Recorded(code=error.code, message=str(error))
+            self._recorded(one, recorded)
 
     def _recorded(self, one: _Open, recorded: Recorded) -> None:
         del self._open[one.job.id]

@@ -1,7 +1,7 @@
-"""Write an imported job as an experiment that stands as done: its run folder first, its file last.
+"""Write an imported job as an experiment that stands as done: its run folder, and its file, not yet named.
 
-The experiment file is the mark that a job is imported. Whatever a kill leaves before it is there is written
-again by the next import. Asks no server.
+The experiment file is the mark that a job is imported: it gets its name last (`committing`). Whatever a kill
+leaves before that is written again by the next import. Asks no server.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ftrun.errors import ConfigError, DecisionError, FtrunError
+from ftrun.errors import ConfigError, FtrunError
 from ftrun.evaluation.learning_curve.fit import explain
 from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
 from ftrun.experiment import build_experiment, read_document
@@ -22,9 +22,7 @@ from ftrun.files import (
     delete,
     make_folder,
     refuse_links,
-    rename,
-    sync_folder,
-    synced_together,
+    unsynced,
     write_atomic,
     write_json,
 )
@@ -64,9 +62,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What came of an order: `notes` for people, or the `code` and `message` of why it failed."""
+    """What came of an order: `notes` for people, or the `code` and `message` of why it failed.
+
+    `staged` is the experiment file that is to get its name once everything is durable; None: it has it.
+    """
 
     notes: tuple[str, ...] = field(default=())
+    staged: Path | None = None
     code: str | None = None
     message: str | None = None
 
@@ -82,15 +84,15 @@ def record(order: Order) -> Recorded:
     """Write a job's experiment; what is wrong with this one is in the result."""
     staged = order.config.with_name(f".{order.draft.name}.yaml.tmp")
     try:
-        write_atomic(staged, experiment_text(order.draft))
-        try:
+        with unsynced():
+            write_atomic(staged, experiment_text(order.draft))
             return _record(order, staged)
-        finally:
-            delete(staged)
     except ConfigError as error:
-        return Recorded(code="job_values", message=_refusal(error))
+        failed = Recorded(code="job_values", message=_refusal(error))
     except FtrunError as error:
-        return Recorded(code=error.code, message=str(error))
+        failed = Recorded(code=error.code, message=str(error))
+    delete(staged)
+    return failed
 
 
 def _refusal(error: ConfigError) -> str:
@@ -106,15 +108,14 @@ def _record(order: Order, staged: Path) -> Recorded:
     clean(folder, deep=True)
     context, saved = _context(order, experiment, folder)
     _adopt(order, context)
-    with synced_together():
-        _write_files(order, context)
-        notes = tuple(_do_stages(order, context))
-        archive(context, answers=False)
-        _keep_beside(order, archive_of(context))
-        saved.save(context.state)
-    if not order.existing:
-        _put_in_place(staged, order.config)
-    return Recorded(notes=notes)
+    _write_files(order, context)
+    notes = tuple(_do_stages(order, context))
+    archive(context, answers=False)
+    _keep_beside(order, archive_of(context))
+    saved.save(context.state)
+    if order.existing:
+        delete(staged)
+    return Recorded(notes=notes, staged=None if order.existing else staged)
 
 
 def _moved(experiment: Experiment, staged: Path, config: Path) -> Experiment:
@@ -238,16 +239,3 @@ def _keep_beside(order: Order, folder: Path) -> None:
     metrics = folder / METRICS
     if not metrics.exists() and order.metrics is not None:  # of an experiment that can't train
         write_atomic(metrics, without_formulas(order.metrics))
-
-
-def _put_in_place(staged: Path, config: Path) -> None:
-    """Make the experiment's file appear, whole; DecisionError if somebody has put another there meanwhile."""
-    if config.exists() or config.is_symlink():
-        raise DecisionError(
-            f"{shown_path(config)} was created by something else meanwhile",
-            code="exists",
-            file=shown_path(config),
-            hint="Move it elsewhere, or import into another folder: --out DIR.",
-        )
-    rename(staged, config)
-    sync_folder(config.parent)
