@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_texts_of_others_read_back_as_they_are(suffix: str, key: str, value: str
     assert found["train"]["grader"] == grader
     assert found["targets"]["old"]["price"] == {"train": 3, "input": 0.3, "output": 1e-05}
     assert found["targets"]["old"]["model"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("given_one", "kept"),
+    [({"name": "chat"}, None), ({"name": "chat", "sku": "standard"}, {"sku": "standard"})],
+)
+def test_the_deployment_of_another_model_is_left_out(given_one: Any, kept: Any) -> None:
+    """A deployment's name says which model answers; how to deploy one holds for every job."""
+    made = replace(draft(), mapping={"provider": "azure", "model": "x", "deployment": given_one})
+    text = experiment_text(made)
+    read = plain(compose(text, None, ""))
+    assert read["targets"]["old"].get("deployment") == kept
 
 
 def test_a_comment_is_one_line() -> None:

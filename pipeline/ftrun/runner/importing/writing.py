@@ -92,6 +92,9 @@ def _day(seconds: int) -> str:
 def _targets(draft: Draft) -> Iterator[str]:
     mapping = {key: value for key, value in draft.mapping.items() if key != "hyperparameters"}
     mapping["model"] = draft.recipe.base
+    deployment = {key: one for key, one in (mapping.pop("deployment", None) or {}).items() if key != "name"}
+    if deployment:  # without the name, which is that of another model
+        mapping["deployment"] = deployment
     if draft.recipe.own_hyperparameters:
         mapping["hyperparameters"] = draft.recipe.own_hyperparameters
     yield f"target: {scalar(draft.target)}"
