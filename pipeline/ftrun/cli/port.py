@@ -221,7 +221,7 @@ def _values(one: Mapped) -> str:
 
 def _value(value: Any) -> str:
     """Return a value in one short line; hashes in the names of files are shortened."""
-    from ftrun.runner.porting.writing import flow
+    from ftrun.experiment.yaml_writing import flow
 
     text = "" if value is None else value if isinstance(value, str) else flow(value)
     text = HASH.sub(r"\1…", text)

@@ -15,8 +15,8 @@ from ftrun.errors import DecisionError, FtrunError
 from ftrun.experiment.nodes import plain
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.yaml12 import compose
+from ftrun.experiment.yaml_writing import flow, scalar
 from ftrun.files import refuse_file, write_atomic
-from ftrun.scaffold.draft import scalar
 
 SCHEMA = "yaml-language-server:"
 WIDE = 100  # columns of a comment
@@ -46,15 +46,6 @@ def _mapping(values: Mapping[str, Any], depth: int, path: str, comments: Mapping
             yield from (f"{indent}  - {flow(one)}" for one in value)
         else:
             yield f"{indent}{scalar(str(key))}: {flow(value)}"
-
-
-def flow(value: Any) -> str:
-    """Return a value as YAML in one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value) if isinstance(value, str) else json.dumps(value)
 
 
 def schema_line(config: Path) -> str | None:
