@@ -219,9 +219,11 @@ def test_what_is_saved_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rescued.mkdir()
     (rescued / "s1-openai.jsonl").write_text("{}\n")
     (rescued / "s1-openai.json").write_text(
-        json.dumps({"model": "ft:1", "date": "2026-11-20T01:02:03+00:00"})
+        json.dumps({"model": "ft:1", "date": "2026-11-20T01:02:03+00:00", "sha256": "0"})
     )
-    (rescued / "s2-openai.json").write_text(json.dumps({"model": "ft:2", "date": "2026-11-20"}))
+    (rescued / "s2-openai.json").write_text(
+        json.dumps({"model": "ft:2", "date": "2026-11-20", "sha256": "0"})
+    )
     (rescued / "s3-openai.json").write_text("{")
     state = State(experiment="s1", target="openai", file="x", identity=identity)
     state.jobs["5" * 64] = JobRecord(job_id="j", status="succeeded", attempt=1, fine_tuned_model="ft:1")

@@ -19,10 +19,12 @@ from ftrun.cost.availability import Ends, existing_customers_note, is_known, ser
 from ftrun.cost.models import base_model
 from ftrun.cost.price_table import price_of, unknown_price
 from ftrun.errors import FtrunError
+from ftrun.evaluation.rescued_files import recorded_models
 from ftrun.experiment import providers
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
 from ftrun.protocol.spec import default_epochs
+from ftrun.runner.experiment_files import PROJECTS
 from ftrun.runner.importing.fetching import JOURNAL, Patience, all_files, all_jobs, origin_of
 from ftrun.runner.importing.names import known_imports
 from ftrun.runner.inventory import model_ends
@@ -36,8 +38,6 @@ BYTES_PER_EXAMPLE = 2_000  # the same, for the number of epochs that `auto` mean
 NOT_LISTED = (*NOT_ALLOWED, "not_found", "refused")  # codes of servers that don't give a list
 HERE = Target(name="local", provider="local", model="smollm2-135m-instruct")
 ONLY_REINFORCEMENT = "bedrock"
-RUNS = ("runs", "imported/runs")
-CONFIGS = ("configs", "imported/configs")
 
 Data = Literal["imported", "there", "gone", "unknown"]
 
@@ -319,12 +319,11 @@ def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
     known = known_imports(folder / "configs")
     experiments = {job_id: shown_path(one.path) for job_id, one in known.items()}
     saved = Saved(experiments=experiments, files=_imported_files(folder, identity))
-    configs = dict.fromkeys((*(Path(one).resolve() for one in CONFIGS), (folder / "configs").resolve()))
-    for one in configs:
-        for path in sorted((one / "rescued").glob("*.json")):
-            _read_manifest(path, saved)
-    runs = dict.fromkeys((*(Path(one).resolve() for one in RUNS), (folder / "runs").resolve()))
-    for path in (path for one in runs for path in sorted(one.glob("*/*/state.json"))):
+    projects = dict.fromkeys(one.resolve() for one in (*map(Path, PROJECTS), folder))
+    for recorded in (found for one in projects for found in recorded_models(one / "configs")):
+        saved.recorded[recorded.model] = shown_path(recorded.answers)
+        saved.note_use(recorded.model, recorded.day)
+    for path in (path for one in projects for path in sorted(one.glob("runs/*/*/state.json"))):
         with contextlib.suppress(FtrunError):
             state = StateStore(path.parent).load() if _was_evaluated(path) else None
             if state is not None and same_account(state.identity, identity):
@@ -354,15 +353,6 @@ def _imported_files(folder: Path, identity: Mapping[str, Any]) -> set[str]:
             if given["origin"] == origin_of(identity) and given["sha256"] in there:
                 found.add(str(given["file_id"]))
     return found
-
-
-def _read_manifest(path: Path, saved: Saved) -> None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        about = json.loads(path.read_bytes())
-        model, day = str(about["model"]), date.fromisoformat(str(about["date"])[:10]).isoformat()
-        if (path.parent / f"{path.stem}.jsonl").is_file():
-            saved.recorded[model] = shown_path(path.parent / f"{path.stem}.jsonl")
-            saved.note_use(model, day)
 
 
 def _read_state(state: State, saved: Saved) -> None:
