@@ -25,8 +25,10 @@ from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
 from ftrun.protocol.spec import default_epochs
 from ftrun.runner.experiment_files import PROJECTS
-from ftrun.runner.importing.fetching import JOURNAL, Patience, all_files, all_jobs, origin_of
+from ftrun.runner.importing.fetching import all_files, all_jobs
+from ftrun.runner.importing.file_store import JOURNAL, origin_of
 from ftrun.runner.importing.names import known_imports
+from ftrun.runner.importing.patience import Patience
 from ftrun.runner.inventory import model_ends
 from ftrun.state import State, StateStore
 from ftrun.targets import Job, NotFoundError, RemoteFile, RemoteModel, Service, same_account

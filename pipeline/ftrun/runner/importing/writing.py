@@ -10,22 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.experiment.yaml_writing import flow, scalar
+from ftrun.runner.importing.file_store import StoredFile
 from ftrun.runner.importing.jobs import MISSING_WORDS, Recipe
 from ftrun.targets import Job
 from ftrun.text import one_line, visible
 
 SCHEMA = Path("schemas/experiment.schema.json")
 NEAR = 4  # folders above that may have the schema
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file of the provider that is stored here under its content's hash; `name` and `bytes` as there."""
-
-    file_id: str
-    sha256: str
-    bytes: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
