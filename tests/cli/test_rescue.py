@@ -666,3 +666,15 @@ def test_data_that_can_no_longer_be_prepared(trained: Paid) -> None:
     (trained.folder / "toy.csv").write_text(f"q,a\n{lines}", encoding="utf-8")
     edited = rescued(trained)
     assert Path(edited["file"]) == Path(entry["file"]) and edited["answers"] == {"tuned": 7, "base": 7}
+
+
+def test_what_port_trains_on_this_machine_is_not_rescued_with_all(ftrun: Ftrun, project: Path) -> None:
+    """An experiment of this machine is; one that compares itself with recorded answers is listed."""
+    ftrun.json("run", "configs/toy.yaml", "--until", "wait")
+    (entry,) = ftrun.json("rescue", "--all", "--train-rows", "1", "--no-base")["experiments"]
+    assert entry["usd"] == 0 and entry["answers"]["tuned"] > 0
+    name = Path(entry["file"]).name
+    with (project / "configs/toy.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"  models: [tuned, {{name: old, answers: rescued/{name}}}]\n")
+    document = ftrun.json("rescue", "--all")
+    assert document["experiments"] == [] and "to replace" in document["skipped"][0]["reason"]

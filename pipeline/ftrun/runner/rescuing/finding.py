@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftrun.errors import FtrunError, UsageError
+from ftrun.evaluation.rescued_files import FOLDER
 from ftrun.experiment import read_document
+from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.runner.apply import context_of
 from ftrun.runner.rescuing.questions import tuned_spec
 from ftrun.runner.session import Session, runs_folder
 
-FOLDERS = ("configs", "imported/configs")
+PLACES = ("configs", "imported/configs")
 Open = Callable[[Path, str | None], Session]
 
 
@@ -59,7 +61,7 @@ def find_all(target: str | None, open_it: Open) -> Found:
     """
     files = sorted(
         path
-        for folder in FOLDERS
+        for folder in PLACES
         for path in Path(folder).glob("*.y*ml")
         if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path.is_file()
     )
@@ -102,6 +104,7 @@ def _look_at_targets(
     one.
     """
     before = len(found.sessions) + len(found.unreadable)
+    reason = "no tuned model for its present data and settings"
     for name in asked:
         try:
             session = open_it(file, name)
@@ -112,18 +115,29 @@ def _look_at_targets(
             if name in (None, usual) or _is_remembered(file, name):
                 found.unreadable.append(Unreadable(config=file, error=error))
             continue
-        aside = session.experiment.target.provider == "local" and name not in (None, usual)
-        if not aside and has_model(session):
+        if session.experiment.target.provider == "local":
+            if name not in (None, usual):
+                continue
+            if _replaces_recorded(session.experiment):
+                reason = "its model was trained here to replace one that is recorded"
+                continue
+        if has_model(session):
             found.sessions.append(session)
     if len(found.sessions) + len(found.unreadable) == before:
-        found.skipped.append(
-            NotRescued(config=file, reason="no tuned model for its present data and settings")
-        )
+        found.skipped.append(NotRescued(config=file, reason=reason))
 
 
 def _is_remembered(file: Path, target: str | None) -> bool:
     """Return whether an experiment of the project has a state on that target."""
     return any(runs_folder(file, None).glob(f"*/{target}/state.json"))
+
+
+def _replaces_recorded(experiment: Experiment) -> bool:
+    """Return whether an experiment compares its model with one whose answers were rescued, as `port` writes
+    it.
+    """
+    recorded = (one.answers for one in experiment.evaluation.candidates if one.answers is not None)
+    return any(one.parent.name == FOLDER for one in recorded)
 
 
 def has_model(session: Session) -> bool:

@@ -20,7 +20,7 @@ from ftrun.waiting import unreported, waiting
 from ftrun.workflow.context import Emit, RunSettings
 
 FEWEST, MOST = 6, 24  # experiments that are asked at one time: more where each asks little
-TOGETHER = 240  # questions of those that are asked at one time, about
+TOGETHER = 400  # questions of those that are asked at one time, about
 MANY = 500  # questions of one that uses all that a service takes
 LAST_WORDS = 1.5  # seconds that each has after Ctrl-C to write down what it has
 
