@@ -167,9 +167,7 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
         reason = (
             "no question says what a good answer is (`reference` or `expect`): read the answers side by side"
         )
-        yield Mapped(
-            key="eval.gates", old=list(asked.gates), new=list(found.gates), reason=reason, status="changed"
-        )
+        yield Mapped.changed("eval.gates", list(asked.gates), list(found.gates), reason)
         return
     why = "as you chose it" if chosen else "as before" if asked.metric else "by the usual rule"
     where = (
@@ -186,13 +184,13 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
     )
     for gate in found.dropped:
         reason = "it names a candidate or a metric that is not here"
-        yield Mapped(key="eval.gates", old=gate, reason=reason, status="dropped")
+        yield Mapped.dropped("eval.gates", gate, reason)
     kept = [gate for gate in found.gates if gate != found.gate]
     if kept:
-        yield Mapped(key="eval.gates", old=kept, new=kept, reason="they hold for the new model too")
+        yield Mapped.kept("eval.gates", kept, "they hold for the new model too")
     if found.gate is not None:
         reason = "the non-inferiority test: it is missed if the new model may be more than the margin worse"
-        yield Mapped(key="eval.gates", new=found.gate, reason=reason, status="changed")
+        yield Mapped.changed("eval.gates", None, found.gate, reason)
 
 
 def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:

@@ -263,17 +263,12 @@ class _Porting:
     def _mention_answers(self, added: extra_rows.Added, named: str) -> None:
         count, unused, repeated = len(added.lines), added.unused, added.repeated
         shown = next(one.old for one in self.mapped if one.key == "data.sources")
-        self._remap(
-            Mapped(
-                key="data.sources",
-                old=shown,
-                new=named,
-                reason=f"the same rows, and {count} answers of the old model to training questions "
-                f"({WITH_ANSWERS}; {repeated} more repeat a row, {unused} are not whole texts): no longer "
-                "the file that it was trained on",
-                status="changed",
-            )
+        reason = (
+            f"the same rows, and {count} answers of the old model to training questions ({WITH_ANSWERS}; "
+            f"{repeated} more repeat a row, {unused} are not whole texts): no longer the file that it was "
+            "trained on"
         )
+        self._remap(Mapped.changed("data.sources", shown, named, reason))
 
     def _make_questions(self, draft: Experiment, changes: dict[str, Any], recalled: frozenset[str]) -> None:
         """Make the file of questions where the recorded ones aren't asked as they are."""
@@ -288,27 +283,16 @@ class _Porting:
         file = made_file(draft, self.name, "questions", extra_rows.other_questions(self.answers, ids))
         count, of = len(left), len(draft.evaluation.prompts)
         if not left:
-            self._remap(
-                Mapped(
-                    key="eval.prompts",
-                    reason="every recorded question is in the training data: with its answers in it too, "
-                    "nothing would be left to ask",
-                    status="refused",
-                    hint=f"Record held-out questions with `ftrun rescue`, or leave out {WITH_ANSWERS}.",
-                )
+            reason = (
+                "every recorded question is in the training data: with its answers in it too, nothing would "
+                "be left to ask"
             )
+            hint = f"Record held-out questions with `ftrun rescue`, or leave out {WITH_ANSWERS}."
+            self._remap(Mapped.refused("eval.prompts", None, reason, hint=hint))
             return
         self._ask(changes, file, left)
-        self._remap(
-            Mapped(
-                key="eval.prompts",
-                old=of,
-                new=file.named,
-                reason=f"the {count} recorded questions that no training row asks: the others are trained "
-                "on now",
-                status="changed",
-            )
-        )
+        reason = f"the {count} recorded questions that no training row asks: the others are trained on now"
+        self._remap(Mapped.changed("eval.prompts", of, file.named, reason))
 
     def _own_questions(self, draft: Experiment, changes: dict[str, Any]) -> None:
         """Ask rows of the validation file, or training questions, where nothing else is asked."""
@@ -318,12 +302,12 @@ class _Porting:
         if not found:
             changes["eval"]["recall_sample"] = RECALL
             reason = "there are no other questions: it shows what was memorized, not what was learned"
-            self.mapped.append(Mapped(key="eval.recall_sample", new=RECALL, reason=reason, status="changed"))
+            self.mapped.append(Mapped.changed("eval.recall_sample", None, RECALL, reason))
             return
         file = made_file(draft, self.name, "questions", extra_rows.question_lines(found))
         self._ask(changes, file, found)
         reason = f"{len(found)} rows of the validation file: the experiment asks nothing itself"
-        self.mapped.append(Mapped(key="eval.prompts", new=file.named, reason=reason, status="changed"))
+        self.mapped.append(Mapped.changed("eval.prompts", None, file.named, reason))
 
     def _ask(self, changes: dict[str, Any], file: MadeFile, prompts: tuple[EvalPrompt, ...]) -> None:
         changes["eval"]["prompts"] = [{"path": file.named}]
@@ -358,9 +342,7 @@ class _Porting:
             if key in known or key.startswith(f"targets.{self.settings.to}."):
                 continue
             self.mapped = [one for one in self.mapped if one.key != key or one.status == "refused"]
-            self.mapped.append(
-                Mapped(key=key, old=before.get(key), new=value, reason=BY_SET, status="changed")
-            )
+            self.mapped.append(Mapped.chosen(key, before.get(key), value))
 
     def _terms(self) -> str | None:
         """Return what to read before training on what a model answered."""

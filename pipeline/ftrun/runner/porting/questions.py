@@ -144,59 +144,45 @@ def evaluation_mapping(
         reason = f"{reason}; nothing is known of the old model's answers (--without-old)"
     status: Status = "kept" if before == after else "changed"
     yield Mapped(key="eval.models", old=before, new=after, reason=reason, status=status)
-    if answers is None:
-        return
+    if answers is not None:
+        yield from _recorded_mapping(asked, answers, changes)
+
+
+def _recorded_mapping(asked: Evaluation, answers: OldAnswers, changes: Mapping[str, Any]) -> Iterator[Mapped]:
+    """Yield what changes so that the recorded questions are asked, as they were asked then."""
     file = answers.relative(answers.files.questions)
-    yield Mapped(
-        key="eval.prompts",
-        old=len(asked.prompts) or None,
-        new=file,
-        reason=f"exactly the questions that were recorded ({len(answers.answered)} of them answered by the "
+    yield Mapped.changed(
+        "eval.prompts",
+        len(asked.prompts) or None,
+        file,
+        f"exactly the questions that were recorded ({len(answers.answered)} of them answered by the "
         "old model)",
-        status="changed",
     )
     reason = "questions of the training data are asked on purpose, to see what is recalled"
-    yield Mapped(key="data.checks.recall", new="off", reason=reason, status="changed")
+    yield Mapped.changed("data.checks.recall", None, "off", reason)
     sets = {"test_set": asked.test_set, "recall_sample": asked.recall_sample}
     for name, value in sets.items():
         if value:
             reason = "the recorded questions have them as far as they were recorded"
-            yield Mapped(
-                key=f"eval.{name}", old=value, new=changes.get(name), reason=reason, status="changed"
-            )
+            yield Mapped.changed(f"eval.{name}", value, changes.get(name), reason)
     if "repeat" in changes:
         reason = "as many answers per question as were recorded"
-        yield Mapped(
-            key="eval.repeat", old=asked.repeat, new=answers.repeats, reason=reason, status="changed"
-        )
+        yield Mapped.changed("eval.repeat", asked.repeat, answers.repeats, reason)
     for name, value in (changes.get("sampling") or {}).items():
         reason = "sampled as the recorded answers were"
-        yield Mapped(
-            key=f"eval.sampling.{name}",
-            old=asked.sampling.get(name),
-            new=value,
-            reason=reason,
-            status="changed",
-        )
+        yield Mapped.changed(f"eval.sampling.{name}", asked.sampling.get(name), value, reason)
     if is_changed(answers.files.answers):
         reason = "the file was changed after it was recorded: the checksum in its manifest is another one"
-        yield Mapped(
-            key="recorded answers",
-            old=answers.files.answers.name,
-            new="used",
-            reason=reason,
-            status="changed",
-        )
+        yield Mapped.changed("recorded answers", answers.files.answers.name, "used", reason)
 
 
 def tool_mapping(new: Experiment) -> Iterator[Mapped]:
     """Yield that questions with tools can't be asked, where the new target's models take none."""
     count = sum(bool(one.tools) for one in new.evaluation.prompts)
     if count:
-        yield Mapped(
-            key="eval.prompts",
-            old=f"{count} questions with tools",
-            reason=f"models at {service_name(new.target)} take no tools",
-            status="refused",
+        yield Mapped.refused(
+            "eval.prompts",
+            f"{count} questions with tools",
+            f"models at {service_name(new.target)} take no tools",
             hint="Choose a target that takes them with --to, or record questions without tools.",
         )
