@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,18 +47,11 @@ class FileStore:
     _storing: dict[str, threading.Lock] = field(default_factory=dict)
 
     def read(self) -> FileStore:
-        """Read the journal, and return the store; a line that a crash left incomplete is skipped."""
-        try:
-            lines = self.journal.read_bytes().splitlines()
-        except FileNotFoundError:
-            return self
-        for line in lines:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                given = json.loads(line)
-                self._noted.add(given["sha256"])
-                if given.pop("origin") == self.origin:
-                    one = StoredFile(**given)
-                    self._known[one.file_id] = one
+        """Read the journal, and return the store."""
+        for origin, file in read_journal(self.journal):
+            self._noted.add(file.sha256)
+            if origin == self.origin:
+                self._known[file.file_id] = file
         return self
 
     def path(self, sha256: str, ending: str) -> Path:
@@ -93,6 +86,20 @@ class FileStore:
         found = StoredFile(file_id=file.id, sha256=sha, bytes=len(content), name=file.name)
         self.note(json.dumps({**asdict(found), "origin": self.origin}).encode() + b"\n")
         return found
+
+
+def read_journal(path: Path) -> Iterator[tuple[str, StoredFile]]:
+    """Yield the files that a journal names, each with its origin; a line that a crash left incomplete is
+    skipped.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            given = json.loads(line)
+            yield given.pop("origin"), StoredFile(**given)
 
 
 class EditedError(FtrunError):

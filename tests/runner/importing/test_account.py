@@ -15,8 +15,10 @@ import pytest
 
 from ftrun.cli.import_list import account_lines
 from ftrun.experiment.target import Price, Target
+from ftrun.runner.importing.account import Account, account_of
+from ftrun.runner.importing.destinations import elsewhere
 from ftrun.runner.importing.file_store import origin_of
-from ftrun.runner.importing.inventory import Account, Saved, account_of, elsewhere, saved_here
+from ftrun.runner.importing.saved import Saved, saved_here
 from ftrun.state import StateStore
 from ftrun.state.model import JobRecord, StageRecord, State
 from ftrun.targets.api import ApiService
