@@ -13,7 +13,8 @@ from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-    from ftrun.runner.importing.inventory import Account, Destination, TunedModel
+    from ftrun.runner.importing.account import Account, TunedModel
+    from ftrun.runner.importing.destinations import Destination
     from ftrun.targets import Service
 
 HEAD = ("ends", "base", "data", "imported", "answers", "last used")
@@ -22,7 +23,9 @@ HEAD = ("ends", "base", "data", "imported", "answers", "last used")
 def print_account(session: Session, service: Service, out: Path, *, as_json: bool, markdown: bool) -> None:
     """Print what is at the session's target. Models could go to the other targets of its file."""
     from ftrun.cost.availability import today
-    from ftrun.runner.importing.inventory import account_of, elsewhere, saved_here
+    from ftrun.runner.importing.account import account_of
+    from ftrun.runner.importing.destinations import elsewhere
+    from ftrun.runner.importing.saved import saved_here
     from ftrun.targets import identity_of
 
     target = session.experiment.target

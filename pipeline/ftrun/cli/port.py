@@ -87,7 +87,8 @@ def command(
     --target is the target that has the old model.
     """
     from ftrun.runner import RunSettings, open_session
-    from ftrun.runner.porting.port import PortSettings, agreed, plan_port, refuse
+    from ftrun.runner.porting.agreeing import agreed, refuse
+    from ftrun.runner.porting.port import PortSettings, plan_port
 
     session = open_session(config, target=what["target"], runs=runs_dir)
     settings = PortSettings(config=other, **what)
@@ -134,7 +135,8 @@ def _run(
 ) -> int:
     """Write the new experiment and run it."""
     from ftrun.runner import apply, open_session
-    from ftrun.runner.porting.port import agree_to_terms, write_port
+    from ftrun.runner.porting.agreeing import agree_to_terms
+    from ftrun.runner.porting.writing import write_port
 
     agree_to_terms(port, how.ask)
     written = write_port(port, settings, session)
@@ -221,7 +223,7 @@ def _values(one: Mapped) -> str:
 
 def _value(value: Any) -> str:
     """Return a value in one short line; hashes in the names of files are shortened."""
-    from ftrun.runner.porting.writing import flow
+    from ftrun.experiment.yaml_writing import flow
 
     text = "" if value is None else value if isinstance(value, str) else flow(value)
     text = HASH.sub(r"\1…", text)
