@@ -62,7 +62,7 @@ def command(
     """
     if ci:
         from ftrun.cli.doctor_ci import report_ends
-        from ftrun.cost.availability import SOON
+        from ftrun.cost.availability_warnings import SOON
 
         return report_ends(configs, runs_dir, within=SOON if within is None else within, as_json=as_json)
     if configs or within is not None or runs_dir is not None:

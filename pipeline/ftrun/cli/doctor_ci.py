@@ -102,7 +102,7 @@ def _summary(found: Survey, now: date, within: int) -> str:
 
 def _group(status: Status, uses: Sequence[Use], now: date, within: int) -> Iterator[str]:
     """Yield what ends, and which experiments use it."""
-    from ftrun.cost.availability import warnings
+    from ftrun.cost.availability_warnings import warnings
     from ftrun.runner.ending import as_one
 
     for number, (_, message) in enumerate(warnings(as_one(uses), now, within)):
