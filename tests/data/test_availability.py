@@ -171,4 +171,4 @@ def test_check_warns_of_azure_too(make: Any) -> None:
     assert [problem.code for problem in found] == ["model_shutdown", "jobs_closed"]
     assert all(problem.hint for problem in found)
     note = existing_customers_note(AZURE)
-    assert note is not None and "only customers who trained there before" in note
+    assert note is not None and "only customers who have trained there before" in note

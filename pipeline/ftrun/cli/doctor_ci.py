@@ -152,6 +152,6 @@ def _commands(uses: Sequence[Use], now: date) -> Iterator[str]:
         yield f"  ask another model in eval.models of {file}"
     if any(one.endswith(f" {PLACEHOLDER}") for one in others[:EACH]):
         yield (
-            "  TARGET is one that stays: add it to the file, such as "
+            "  TARGET is a target that stays: add one to the file, such as "
             "`local: {provider: local, model: smollm2-135m-instruct}`"
         )

@@ -93,7 +93,7 @@ def command(
 
     if bool(configs) == every:
         raise UsageError(
-            "name experiment files, or say --all" if not every else "--all takes no experiment file",
+            "name experiment files, or pass --all" if not every else "--all takes no experiment file",
             code="usage",
             hint="`ftrun rescue configs/NAME.yaml`, or `ftrun rescue --all`",
         )
@@ -228,9 +228,9 @@ def _together(recorded: Sequence[Rescued], of: int) -> str:
     asked, files = sum(one.count for one in recorded), len(recorded)
     paid = sum(one.usd or 0.0 for one in recorded)
     if not paid:
-        return f"answers of {files:,} of {of:,} experiments are recorded; asked for now: {asked:,}"
+        return f"answers of {files:,} of {of:,} experiments are recorded; requested now: {asked:,}"
     usd = money(paid)
-    return f"answers of {files:,} of {of:,} experiments are recorded; asked for now: {asked:,}, for {usd}"
+    return f"answers of {files:,} of {of:,} experiments are recorded; requested now: {asked:,}, for {usd}"
 
 
 def _lines(result: Rescued, *, alone: bool) -> Iterator[str]:
@@ -245,16 +245,16 @@ def _lines(result: Rescued, *, alone: bool) -> Iterator[str]:
     yield f"{name} on {target}: {tuned:,} answers of the tuned model, {base:,} of its base: {file} ({size})"
     if alone and result.count and result.usd:
         cost = money(result.usd, experiment.budget.yen_per_usd)
-        yield f"  asked for now: {result.count:,}, for {cost}"
+        yield f"  requested now: {result.count:,}, for {cost}"
     elif alone and result.count:
-        yield f"  asked for now: {result.count:,}"
+        yield f"  requested now: {result.count:,}"
     if recorded.missing:
         yield f"  still missing: {recorded.missing:,}"
     if recorded.changed is not None:
         changed = shown_path(recorded.changed.answers)
-        yield f"  {changed}, or a file with it, was changed after it was recorded: it is left as it is"
+        yield f"  {changed}, or a file of its set, was changed after it was recorded: it stays as it is"
     if recorded.unwritable:
-        yield f"  questions with answers that a file of questions can't hold: {recorded.unwritable:,}"
+        yield f"  answered questions that the file of questions can't hold: {recorded.unwritable:,}"
     if result.left_out:
         yield f"  refused by the server and left out: {len(result.left_out):,} ({_some(result.left_out)})"
     if recorded.filtered:
@@ -265,7 +265,7 @@ def _lines(result: Rescued, *, alone: bool) -> Iterator[str]:
         yield f"  empty answers: {len(recorded.empty):,} ({_some(recorded.empty)})"
     if recorded.cut:
         yield (
-            f"  cut off at the longest length: {len(recorded.cut):,} ({_some(recorded.cut)}); `--set "
+            f"  cut off at the length limit: {len(recorded.cut):,} ({_some(recorded.cut)}); `--set "
             "eval.sampling.max_tokens=1024` records longer ones"
         )
 

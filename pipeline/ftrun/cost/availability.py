@@ -25,9 +25,9 @@ TABLE = Path(__file__).with_name("availability.json")
 OTHER_CLOUDS = (".azure.us", ".azure.cn")  # Azure's for governments and China: the page is not about them
 # what the table can't know, by service
 UNKNOWN = {
-    "openai": "The table doesn't know whether an account may still train at OpenAI: organizations that never "
+    "openai": "The table can't say whether an account may still train at OpenAI: organizations that never "
     "fine-tuned, or haven't used a tuned model for 60 days, are refused already.",
-    "azure": "The table doesn't know whether a resource may still train at Azure, which new customers can't "
+    "azure": "The table can't say whether a resource may still train at Azure, which new customers can't "
     "since October 2026, nor what a newer version of the page says.",
 }
 
@@ -186,6 +186,6 @@ def existing_customers_note(target: Target) -> str | None:
         return None
     title, words = _table()[service]["title"], table_words(service)
     return (
-        f"{title} lets only customers who trained there before still train {target.model} ({words}); if it "
+        f"{title} lets only customers who have trained there before train {target.model} ({words}); if it "
         "refuses, nothing is created or paid"
     )

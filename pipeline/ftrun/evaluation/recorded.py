@@ -59,7 +59,7 @@ class Recorded:
         if self.taken is not None:
             yield f"{self.name}: {file} has answers of several candidates; those of {self.taken} are used"
         if self.changed:
-            yield f"{self.name}: {file} was changed after it was recorded: its checksum doesn't fit"
+            yield f"{self.name}: {file} was changed after it was recorded: its checksum doesn't match"
         if self.extra:
             one = len(self.extra) == 1
             yield (

@@ -43,7 +43,7 @@ def check_request(experiment: Experiment) -> list[str]:
         raise _problem(
             experiment,
             ("train", "hyperparameters", "top_layers"),
-            f"{target.name} can't train the top layers alone; only the engine on this machine can",
+            f"{target.name} can't train only the top layers; only the engine on this machine can",
             hint="Remove the key, or choose a target of `provider: local` (`--target`).",
         )
     if capabilities.get("method") == "left_out" and train.method != "supervised":

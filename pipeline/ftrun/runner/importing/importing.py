@@ -67,7 +67,7 @@ def import_jobs(
 
     DecisionError if another import works there. What can't be imported is in the result.
     """
-    what = "another import into this folder is going on"
+    what = "another import into this folder is running"
     refuse_links(folder)
     with held_by_user(f"import-{digest(str(folder))[:32]}", what=what, wait=False, hint=HOW):
         return _Import(source, folder, progress).run(ids)
@@ -234,7 +234,7 @@ class _Import:
         def what() -> str:
             if came == len(wanted):
                 return LAST
-            trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
+            trying = f", {self._patience.trying} being retried" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(wanted)} answers{trying}"
 
         for task, fetched in self._in_lanes(list(wanted), fetcher.do, what):

@@ -146,7 +146,7 @@ def _usual_margin(metric: Metric) -> float:
     raise UsageError(
         f"{name} has no usual margin: it is neither a share nor points",
         code="margin",
-        hint=f"Say how much worse the new model may be, in the unit of {name} ({scale}): --margin 0.5",
+        hint=f"Set how much worse the new model may be, in the unit of {name} ({scale}): --margin 0.5",
     )
 
 
@@ -183,13 +183,13 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
         status="kept" if asked.metric == found.metric else "changed",
     )
     for gate in found.dropped:
-        reason = "it names a candidate or a metric that is not here"
+        reason = "it names a candidate or a metric that is not used here"
         yield Mapped.dropped("eval.gates", gate, reason)
     kept = [gate for gate in found.gates if gate != found.gate]
     if kept:
-        yield Mapped.kept("eval.gates", kept, "they hold for the new model too")
+        yield Mapped.kept("eval.gates", kept, "they apply to the new model too")
     if found.gate is not None:
-        reason = "the non-inferiority test: it is missed if the new model may be more than the margin worse"
+        reason = "the non-inferiority test: it fails if the new model may be more than the margin worse"
         yield Mapped.changed("eval.gates", None, found.gate, reason)
 
 
@@ -230,7 +230,7 @@ def gain_note(found: Comparing) -> str | None:
         )
     return (
         f"On these questions the old model was better than its base by {gain:.3g} in {found.metric}: "
-        f"with a margin of {margin:g} a model passes that lost most of that. A smaller --margin says more."
+        f"with a margin of {margin:g} a model that lost most of that can pass. Consider a smaller --margin."
     )
 
 

@@ -70,7 +70,7 @@ def refuse_answers_as_rows(experiment: Experiment, answers: OldAnswers | None) -
         raise UsageError(
             f"{WITH_ANSWERS} needs ready training rows (`data.verbatim`), as imported experiments have them",
             code="usage",
-            hint="Export the rows as chats first (`ftrun data`), or leave the option out.",
+            hint="Export the rows as chats first (`ftrun data`), or leave out the option.",
         )
 
 

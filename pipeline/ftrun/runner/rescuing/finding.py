@@ -104,13 +104,13 @@ def _look_at_targets(
     one.
     """
     before = len(found.sessions) + len(found.unreadable)
-    reason = "no tuned model for its present data and settings"
+    reason = "no tuned model for its current data and settings"
     for name in asked:
         try:
             session = open_it(file, name)
         except FtrunError as error:
             if error.code == "targets_alone":
-                found.skipped.append(NotRescued(config=file, reason="it only names targets"))
+                found.skipped.append(NotRescued(config=file, reason="it only defines targets"))
                 return
             if name in (None, usual) or _is_remembered(file, name):
                 found.unreadable.append(Unreadable(config=file, error=error))

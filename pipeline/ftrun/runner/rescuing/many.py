@@ -162,7 +162,7 @@ def _asked_words(rescue: OneRescue, asked: Asked) -> str:
     experiment, (read, written), total = rescue.session.experiment, asked.tokens, asked.total
     name, target, number = experiment.name, experiment.target.name, asked.missing
     if not number:
-        return f"{name} on {target}: all {total:,} answers are kept; nobody is asked"
+        return f"{name} on {target}: all {total:,} answers are already recorded; nothing is asked"
     if not asked.paid:
         return (
             f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, "

@@ -231,7 +231,7 @@ def _askable(context: Context, rescue: Rescue) -> Rescue:
     if len(kept) == len(prompts):
         return rescue
     number = len(prompts) - len(kept)
-    note = f"questions with tools, which models at this target don't support and aren't asked: {number}"
+    note = f"questions with tools, not asked because models at this target don't support them: {number}"
     evaluation = dataclasses.replace(experiment.evaluation, prompts=kept)
     experiment = dataclasses.replace(experiment, evaluation=evaluation)
     return dataclasses.replace(rescue, experiment=experiment, notes=(*rescue.notes, note))
@@ -248,9 +248,9 @@ def _answered(asked: Questionnaire) -> list[tuple[Request, Record]]:
 def _untrained(context: Context) -> UsageError:
     name, target = context.experiment.name, context.experiment.target.name
     return UsageError(
-        f"{name} on {target} has no tuned model for the present data and settings, so there is nothing to "
+        f"{name} on {target} has no tuned model for the current data and settings, so there is nothing to "
         "rescue",
         code="no_model",
-        hint="Is it trained on another target (--target), or were its data or settings changed since? "
+        hint="Was it trained on another target (--target), or were its data or settings changed since? "
         "To import a job that was made elsewhere: `ftrun import JOB_ID`.",
     )
