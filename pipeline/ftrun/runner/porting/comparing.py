@@ -13,10 +13,11 @@ from ftrun.evaluation.evaluate import Sets, check, complete, evaluate, metrics_o
 from ftrun.evaluation.recorded import read_recorded
 from ftrun.evaluation.statistics.estimates import FEWEST
 from ftrun.evaluation.verdict.non_inferiority import needed_of_alike, smallest_of_alike
+from ftrun.experiment.evaluation import BASE, TUNED
 from ftrun.experiment.gates import parse_gate
 from ftrun.experiment.model import Experiment
 from ftrun.runner.porting.mapping import Mapped
-from ftrun.runner.porting.questions import BASE, OLD, TUNED, OldAnswers
+from ftrun.runner.porting.questions import OLD, OldAnswers
 from ftrun.scoring.scorers import scorers_for
 from ftrun.scoring.types import Metric, Sample, Scorer
 

@@ -16,8 +16,9 @@ from ftrun.data.readers.json_rows import canonical_line
 from ftrun.errors import UsageError
 from ftrun.evaluation.asked.row_samples import row_sample
 from ftrun.evaluation.asked.samples import with_own_ids
+from ftrun.experiment.evaluation import TUNED
 from ftrun.experiment.model import EvalPrompt, Experiment
-from ftrun.runner.porting.questions import TUNED, OldAnswers
+from ftrun.runner.porting.questions import OldAnswers
 from ftrun.runner.porting.rows import RowFacts, kept_lines, ready_files
 from ftrun.scoring.types import Sample
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from ftrun.errors import FtrunError
 from ftrun.evaluation.answer_files import AnswerCache
 from ftrun.evaluation.answers import Candidate, Request
+from ftrun.experiment.evaluation import BASE, TUNED
 from ftrun.experiment.model import CandidateSpec
 from ftrun.paid.asking.evaluating import answer
 from ftrun.paid.asking.questionnaire import candidate_of, questionnaire
 from ftrun.paid.history import archive_of
 from ftrun.paid.removed_models import CODE
-from ftrun.runner.rescuing.questions import BASE, TUNED
 from ftrun.targets import NotFoundError
 from ftrun.targets.service import NOT_ALLOWED
 from ftrun.workflow.context import Context

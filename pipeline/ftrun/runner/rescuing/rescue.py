@@ -32,9 +32,9 @@ from ftrun.runner.apply import (
     settle_identity,
 )
 from ftrun.runner.rescuing.asking import TunedAndBase, gone, tuned_of
-from ftrun.runner.rescuing.pricing import Asked, around_asking, price
+from ftrun.runner.rescuing.pricing import RescueEstimate, around_asking, price
 from ftrun.runner.rescuing.questions import Rescue, RescueOptions, rescue_of, tuned_spec
-from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record, recorded_answers
+from ftrun.runner.rescuing.recording import RecordedFiles, Subject, key_of_name, record, recorded_answers
 from ftrun.runner.session import Session
 from ftrun.targets.connect import takes_tools
 from ftrun.targets.pace import Paces
@@ -48,8 +48,8 @@ class Rescued:
     """The outcome of one rescue; `usd` None: unknown."""
 
     session: Session
-    asked: Asked | None = None
-    recorded: Recorded | None = None
+    asked: RescueEstimate | None = None
+    recorded: RecordedFiles | None = None
     count: int = 0
     usd: float | None = 0.0
     without_base: str | None = None
