@@ -27,20 +27,18 @@ LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
-    """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the
-    gates of the file, and how many questions the verdict rests on. `held_out`: none of these is in the
-    training data. `gain`: how much better than its base the old model was on them, where that is recorded.
+    """How old and new are compared: `metric` (None: nothing can be judged), the `margin`, the gates of the
+    file, and on how many questions the verdict rests. `held_out`: none of these is in the training data.
+    `gain`: how much better than its base the old model was on them, where that is recorded.
     """
 
     metric: str | None
-    scale: str = "number"
     binary: bool = False
     lower_is_better: bool = False
     margin: float | None = None
     gates: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     n: int = 0
-    recall: int = 0
     held_out: bool = True
     gain: float | None = None
 
@@ -81,20 +79,18 @@ def comparing(
     known_metrics = {*found, *(("general",) if new.evaluation.general else ())}
     kept = [gate for gate in new.evaluation.gates if _usable(gate, names, known_metrics)]
     sets = Sets(samples)
-    counted = [one for one in samples if one.id in sets.main and _answered(one, answers)]
+    n = sum(one.id in sets.main and _answered(one, answers) for one in samples)
     if key is None or known is None:
-        return Comparing(metric=None, gates=tuple(kept), n=len(counted))
+        return Comparing(metric=None, gates=tuple(kept), n=n)
     if answers is not None and margin is None:
         margin = _usual_margin(known)
     own = Comparing(
         metric=key,
-        scale=known.scale,
         binary=known.binary,
         lower_is_better=known.higher_is_better is False,
         margin=margin if answers is not None else None,
         dropped=tuple(gate for gate in new.evaluation.gates if gate not in kept),
-        n=len(counted),
-        recall=len(sets.of.get("recall", ())),
+        n=n,
         held_out=not sets.recall_counts and key != "recall",
         gain=None if answers is None else _gain(answers, samples, scorers, key),
     )
