@@ -162,9 +162,8 @@ def _size(path: Path) -> str:
 
 
 def _skipped(skipped: Sequence[NotRescued]) -> str:
-    from ftrun.runner.rescuing.finding import shown_skips
-
-    return f"not rescued: {shown_skips(skipped)}"
+    reasons = "; ".join(f"{shown_path(one.config)} ({one.reason})" for one in skipped)
+    return f"not rescued: {reasons}"
 
 
 def _print_next(results: Sequence[Rescued], target: str | None) -> None:

@@ -10,7 +10,6 @@ from ftrun.errors import FtrunError, UsageError
 from ftrun.evaluation.rescued_files import FOLDER
 from ftrun.experiment import read_document
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import shown_path
 from ftrun.runner.apply import context_of
 from ftrun.runner.experiment_files import experiment_files
 from ftrun.runner.rescuing.questions import tuned_spec
@@ -138,8 +137,3 @@ def _replaces_recorded(experiment: Experiment) -> bool:
 def has_model(session: Session) -> bool:
     """Return whether the state, or the file, names a tuned model."""
     return tuned_spec(context_of(session)) is not None
-
-
-def shown_skips(skipped: Sequence[NotRescued]) -> str:
-    """Return in a line which experiments are not rescued, and why."""
-    return "; ".join(f"{shown_path(one.config)} ({one.reason})" for one in skipped)
