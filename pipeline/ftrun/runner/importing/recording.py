@@ -62,7 +62,7 @@ class FetchedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordResult:
-    """What became of a job: `notes` for people, or the `code` and `message` of why it failed.
+    """What happened to a job: `notes` for people, or the `code` and `message` of why it failed.
 
     `staged` is the experiment file that is to get its name once everything is durable; None: it has it.
     """
