@@ -1,4 +1,4 @@
-"""Write an imported job as an experiment that stands as done: its run folder, and its file, not yet named.
+"""Write an imported job as an experiment that counts as done: its run folder, and its file, not yet named.
 
 The experiment file is the mark that a job is imported: it gets its name last (`committing`). Whatever a kill
 leaves before that is written again by the next import. Asks no server.
