@@ -22,6 +22,7 @@ from ftrun.errors import FtrunError
 from ftrun.experiment import providers
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
+from ftrun.files import refuse_file
 from ftrun.protocol.spec import default_epochs
 from ftrun.runner.importing.fetching import JOURNAL, Patience, all_files, all_jobs, origin_of
 from ftrun.runner.importing.names import known_imports
@@ -316,15 +317,16 @@ def _priced(place: Target, tokens: int | None) -> Destination:
 
 def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
     """Return what is saved in the current folder and in `folder`, where an import goes."""
+    refuse_file(folder / JOURNAL)
     known = known_imports(folder / "configs")
     experiments = {job_id: shown_path(one.path) for job_id, one in known.items()}
     saved = Saved(experiments=experiments, files=_imported_files(folder, identity))
     configs = dict.fromkeys((*(Path(one).resolve() for one in CONFIGS), (folder / "configs").resolve()))
     for one in configs:
-        for path in sorted((one / "rescued").glob("*.json")):
+        for path in filter(Path.is_file, sorted((one / "rescued").glob("*.json"))):
             _read_manifest(path, saved)
     runs = dict.fromkeys((*(Path(one).resolve() for one in RUNS), (folder / "runs").resolve()))
-    for path in (path for one in runs for path in sorted(one.glob("*/*/state.json"))):
+    for path in (path for one in runs for path in sorted(one.glob("*/*/state.json")) if path.is_file()):
         with contextlib.suppress(FtrunError):
             state = StateStore(path.parent).load() if _was_evaluated(path) else None
             if state is not None and same_account(state.identity, identity):
