@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -190,9 +191,9 @@ def test_an_id_that_json_escapes_is_imported_once(here: Ftrun, account: OldAccou
     """A rerun finds the job in the state, whatever letters its server calls it by."""
     old = str(account.job("hiroyuki")["id"])
     odd = 'ftjob-"みなと\\1"'
-    for held in (account.stock.jobs, account.stock.events, account.stock.checkpoints):
-        held[odd] = held.pop(old)
-    account.stock.jobs[odd]["id"] = odd
+    held = account.stock
+    held.jobs[odd] = {**held.jobs.pop(old), "id": odd}
+    held.events[odd], held.checkpoints[odd] = held.events.pop(old), held.checkpoints.pop(old, [])
     assert len(here.json(*WORDS, "--yes")["imported"]) == 4
     again = here.json(*WORDS)
     assert again["imported"] == [] and odd in [one["job_id"] for one in again["skipped"]]
@@ -210,3 +211,21 @@ def test_a_clone_is_told_how_to_report_what_was_learned(here: Ftrun) -> None:
     assert hint == f"`ftrun eval {config} --target old`"
     assert here("eval", config).returncode == 0
     assert "Learning: " in here("report", config).stdout
+
+
+def test_a_model_is_not_paid_for_again_because_its_run_is_lost(here: Ftrun, account: OldAccount) -> None:
+    """Without its state an imported experiment stops, --yes or not, until it is imported again or forced."""
+    here.json(*WORDS, "--yes")
+    config = here.folder / "imported" / "configs" / "hiroyuki.yaml"
+    name = str(config.relative_to(here.folder))
+    shutil.rmtree(here.folder / "imported" / "runs" / "hiroyuki")
+    refused = here.json("run", name, "--yes", code=4)["error"]
+    job_id = str(account.job("hiroyuki")["id"])
+    assert refused["code"] == "import_lost" and f"`ftrun import {job_id} --config {name}`" in refused["hint"]
+    assert not account.posts
+    assert here("import", job_id, "--config", name).returncode == 0
+    assert here("run", name).stdout.startswith("Nothing to do")
+    config.write_text(config.read_text(encoding="utf-8").replace("name: hiroyuki", "name: renamed"))
+    assert here.json("run", name, "--yes", code=4)["error"]["code"] == "import_lost"
+    forced = here.json("run", name, "--force", "train", code=4)["error"]
+    assert forced["code"] == "not_confirmed" and not account.posts
