@@ -16,14 +16,14 @@ from ftrun.concurrency import Lane, in_lanes
 from ftrun.data.pipeline.workers import WorkerPool
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import digest, make_folder, refuse_links
+from ftrun.files import digest, make_folder, refuse_file, refuse_links, refuse_special_files
 from ftrun.processes import worker_count
 from ftrun.redaction import hide, hide_in
 from ftrun.runner.importing.committing import Committer, clean
 from ftrun.runner.importing.fetching import Fetched, Fetcher, FetchTask, all_jobs
 from ftrun.runner.importing.file_store import JOURNAL, EditedError, FileStore, StoredFile, origin_of
 from ftrun.runner.importing.jobs import recipe_of, why_not
-from ftrun.runner.importing.names import JobNames, KnownImport, known_imports
+from ftrun.runner.importing.names import JobNames, KnownImport, in_json, known_imports
 from ftrun.runner.importing.patience import OutOfReachError, Patience
 from ftrun.runner.importing.pending import PendingJob, needs_of
 from ftrun.runner.importing.recording import FetchedJob, RecordResult, record
@@ -69,6 +69,8 @@ def import_jobs(
     """
     what = "another import into this folder is going on"
     refuse_links(folder)
+    refuse_file(folder / JOURNAL)
+    refuse_special_files(folder / "runs")
     with held_by_user(f"import-{digest(str(folder))[:32]}", what=what, wait=False, hint=HOW):
         return _Import(source, folder, progress).run(ids)
 
@@ -161,7 +163,7 @@ class _Import:
         """Return whether everything of an earlier import is still there."""
         state = self._runs / known.name / known.target / "state.json"
         try:
-            recorded = f'"{known.job_id}"'.encode() in state.read_bytes()
+            recorded = in_json(known.job_id) in state.read_bytes()
         except OSError:
             return False
         return recorded and all(path.exists() for path in known.data)
