@@ -67,7 +67,7 @@ def import_jobs(
 
     DecisionError if another import works there. What can't be imported is in the result.
     """
-    what = "another import into this folder is going on"
+    what = "another import into this folder is running"
     refuse_links(folder)
     refuse_file(folder / JOURNAL)
     refuse_special_files(folder / "runs")
@@ -236,7 +236,7 @@ class _Import:
         def what() -> str:
             if came == len(wanted):
                 return LAST
-            trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
+            trying = f", {self._patience.trying} being retried" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(wanted)} answers{trying}"
 
         for task, fetched in self._in_lanes(list(wanted), fetcher.do, what):

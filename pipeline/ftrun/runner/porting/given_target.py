@@ -93,8 +93,8 @@ def _find(old: Experiment, to: str, config: Path | None) -> GivenTarget:
     raise UsageError(
         f"--to {to}: there is no such target",
         code="unknown_target",
-        hint=f"Targets here: {', '.join([*own, *_missing(list(own), to)])}. One of another file: --config "
-        "FILE",
+        hint=f"Targets here: {', '.join([*own, *_missing(list(own), to)])}. To use one of another file: "
+        "--config FILE",
     )
 
 
