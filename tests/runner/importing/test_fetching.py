@@ -61,6 +61,17 @@ def test_a_server_that_answers_nothing_ends_everything(monkeypatch: pytest.Monke
         call(patience, failing(1))
 
 
+def test_what_was_never_reached_is_given_up_early() -> None:
+    """A wrong address or no network takes no minutes to find out; a server that has answered gets them."""
+    errors = failing(fetching.TRIES, "unreachable")
+    with pytest.raises(OutOfReachError):
+        call(Patience(), errors)
+    assert len(errors) == fetching.TRIES - fetching.FIRST_TRIES
+    patience = Patience()
+    assert call(patience, failing(0)) == "found"
+    assert call(patience, failing(fetching.TRIES - 1, "unreachable")) == "found"
+
+
 @pytest.mark.parametrize("code", ["not_found", "forbidden", "wrong_key", "refused", "quota"])
 def test_what_asking_again_does_not_change_is_asked_once(code: str) -> None:
     """A refusal is an answer."""

@@ -342,21 +342,22 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
         reason = (
             "no question says what a good answer is (`reference` or `expect`): read the answers side by side"
         )
-        yield Mapped(
-            key="eval.gates", old=list(asked.gates), new=list(found.gates), reason=reason, status="changed"
-        )
+        before, after = list(asked.gates) or None, list(found.gates) or None
+        status: Status = "kept" if before == after else "changed"
+        yield Mapped(key="eval.gates", old=before, new=after, reason=reason, status=status)
         return
-    why = "as you chose it" if chosen else "as before" if asked.metric else "by the usual rule"
-    where = (
-        "held-out questions"
-        if found.held_out
-        else "questions of the training data alone, so that it shows recall"
+    why = (
+        "as you chose it"
+        if chosen
+        else "as before"
+        if asked.metric
+        else "by the usual rule (another one: --metric NAME)"
     )
     yield Mapped(
         key="eval.metric",
         old=asked.metric,
         new=found.metric,
-        reason=f"{why}; the verdict rests on {found.n} {where}",
+        reason=f"{why}; {_resting_on(found)}",
         status="kept" if asked.metric == found.metric else "changed",
     )
     for gate in found.dropped:
@@ -366,8 +367,20 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
     if kept:
         yield Mapped(key="eval.gates", old=kept, new=kept, reason="they hold for the new model too")
     if found.gate is not None:
-        reason = "the non-inferiority test: it is missed if the new model may be more than the margin worse"
+        reason = (
+            "the non-inferiority test: it is missed if the new model may be more than the margin worse "
+            "(another margin: --margin M)"
+        )
         yield Mapped(key="eval.gates", new=found.gate, reason=reason, status="changed")
+
+
+def _resting_on(found: Comparing) -> str:
+    """Return in words how many questions decide, and which don't."""
+    if not found.held_out:
+        return f"the verdict rests on {found.n} questions of the training data alone, so that it shows recall"
+    if not found.recall:
+        return f"the verdict rests on {found.n} held-out questions"
+    return f"the verdict rests on {found.n} held-out questions; {found.recall} are in the training data"
 
 
 def tool_mapping(new: Experiment) -> Iterator[Mapped]:

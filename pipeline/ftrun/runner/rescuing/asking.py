@@ -122,5 +122,7 @@ def gone(context: Context, model: str, error: FtrunError | None) -> FtrunError:
         f"the tuned model {model} no longer answers at target {where!r}; what was recorded before is kept",
         code="model_gone",
         hint=(error.problem.hint if error is not None and error.code != CODE else None)
-        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`.",
+        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`. Its data "
+        "can still be trained elsewhere: ftrun port CONFIG --to TARGET, with --without-old if nothing is "
+        "recorded.",
     )
