@@ -77,7 +77,7 @@ def record(folder: Path, name: str, tuned: str) -> None:
     rescued = folder / "configs" / "rescued"
     rescued.mkdir(exist_ok=True)
     (rescued / f"{name}-openai.jsonl").write_text("{}\n")
-    about = {"model": tuned, "date": "2026-11-20T10:00:00+00:00"}
+    about = {"model": tuned, "date": "2026-11-20T10:00:00+00:00", "sha256": "0"}
     (rescued / f"{name}-openai.json").write_text(json.dumps(about))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
+from collections.abc import Iterator
 
+import httpx2
 import pytest
 
 from ftrun.concurrency import concurrently
@@ -109,3 +112,33 @@ def test_an_engine_says_how_many_questions_it_takes(said: int | None, at_once: i
     service = service_of(endpoint)
     assert service.at_once == at_once
     service.close()
+
+
+def test_a_question_whose_answer_trickles_is_cut_alone(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its time is over the answers to others, which are on their way and paid for, come all the same."""
+    monkeypatch.setattr(models, "CHAT_TIMEOUT", httpx2.Timeout(1.0))
+
+    def trickle() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" "
+            time.sleep(0.1)
+
+    def script(asked: Asked) -> Answer:
+        if asked.body["messages"][0]["content"] == "trickle":
+            return Answer(trickle())
+        time.sleep(0.8)
+        return SAID
+
+    def ask(what: str) -> str:
+        time.sleep(0.5 if what == "late" else 0)
+        try:
+            return service.chat("m", [{"role": "user", "content": what}], {}, once=True).text
+        except ServiceError as error:
+            return error.code or ""
+
+    server, service = connect(script)
+    replies = dict(concurrently(ask, ["trickle", "late"], at_once=2, what="answers: {}".format, of=2))
+    assert replies == {"trickle": "unreachable", "late": "はい"}
+    assert len(server.asked) == 2

@@ -20,7 +20,7 @@ from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-    from ftrun.runner.importing import FailedJob, ImportedJob, ImportResult, Source
+    from ftrun.runner.importing import FailedJob, ImportedJob, ImportResult, ImportSource
     from ftrun.targets import Service
 
 DEFAULT = Path("imported")
@@ -165,16 +165,16 @@ def _connection(config: Path, target: str | None, *, yes: bool) -> Iterator[tupl
         yield session, service
 
 
-def _source(session: Session, service: Service) -> Source:
+def _source(session: Session, service: Service) -> ImportSource:
     from ftrun.experiment import read_document
     from ftrun.experiment.build import BUILT_IN_TARGETS
-    from ftrun.runner.importing import Source
+    from ftrun.runner.importing import ImportSource
     from ftrun.targets import identity_of, is_local
     from ftrun.workflow.context import where_is
 
     chosen = session.experiment.target
     targets = read_document(session.experiment.file).data.get("targets") or BUILT_IN_TARGETS
-    return Source(
+    return ImportSource(
         service=service,
         target=chosen.name,
         mapping=targets[chosen.name],
@@ -196,7 +196,7 @@ def _trusting() -> Iterator[None]:
         raise
 
 
-def _print(result: ImportResult, source: Source) -> None:
+def _print(result: ImportResult, source: ImportSource) -> None:
     """Print what a person wants to know, and what to do next."""
     for text in _summary(result, source):
         print(visible(text))
@@ -206,7 +206,7 @@ def _print(result: ImportResult, source: Source) -> None:
             print(f"  {visible(line)}")
 
 
-def _summary(result: ImportResult, source: Source) -> Iterator[str]:
+def _summary(result: ImportResult, source: ImportSource) -> Iterator[str]:
     from ftrun.experiment.places import shown_path
 
     took = f"{result.seconds:.0f} s"

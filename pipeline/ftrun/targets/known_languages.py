@@ -37,9 +37,14 @@ def _advice(experiment: Experiment, language: str | None, leaving: str | None) -
             "No built-in model knows it better: use a target with another provider, or a model of the "
             "Hugging Face hub (`model: owner/name`)."
         )
+    if leaving is not None:
+        return message, (
+            f"{other} knows it: add `{target}: {{provider: local, model: {other}}}` to `targets`, read and "
+            f"accept its terms with `ftrun models --accept {other}`, then use `--to {target}`."
+        )
     return message, (
         f"{other} knows it: add `{target}: {{provider: local, model: {other}}}` to `targets`, read and "
-        f"accept its terms with `ftrun models --accept {other}`, then use `{option} {target}`."
+        f"accept its terms with `ftrun models --accept {other}`, then use `--target {target}`."
     )
 
 

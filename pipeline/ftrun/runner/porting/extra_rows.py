@@ -17,7 +17,7 @@ from ftrun.errors import UsageError
 from ftrun.evaluation.asked.row_samples import row_sample
 from ftrun.evaluation.asked.samples import with_own_ids
 from ftrun.experiment.model import EvalPrompt, Experiment
-from ftrun.runner.porting.questions import SUBJECT, OldAnswers
+from ftrun.runner.porting.questions import TUNED, OldAnswers
 from ftrun.runner.porting.rows import RowFacts, kept_lines, ready_files
 from ftrun.scoring.types import Sample
 
@@ -81,7 +81,7 @@ def answers_as_rows(answers: OldAnswers, ids: Collection[str], training: bytes) 
     lines, unused, repeated = list[bytes](), 0, 0
     for one in _objects(answers.files.answers.read_bytes()):
         key = str(one.get("prompt_id"))
-        if key not in ids or one.get("candidate", SUBJECT) != SUBJECT or one.get("repeat", 0) != 0:
+        if key not in ids or one.get("candidate", TUNED) != TUNED or one.get("repeat", 0) != 0:
             continue
         messages = _asked(one, questions.get(key, {}))
         if not messages or not _usable(one):

@@ -12,6 +12,7 @@ from ftrun.errors import FtrunError
 from ftrun.evaluation.answer_files import AnswerCache
 from ftrun.evaluation.answers import Candidate, Request
 from ftrun.experiment.model import CandidateSpec
+from ftrun.experiment.places import shown_path
 from ftrun.paid.asking.evaluating import answer
 from ftrun.paid.asking.questionnaire import candidate_of, questionnaire
 from ftrun.paid.history import archive_of
@@ -117,12 +118,12 @@ def _spec(context: Context, name: str) -> CandidateSpec | None:
 
 
 def gone(context: Context, model: str, error: FtrunError | None) -> FtrunError:
-    where = context.experiment.target.name
+    where, config = context.experiment.target.name, shown_path(context.experiment.file)
     return FtrunError(
         f"the tuned model {model} no longer answers at target {where!r}; what was recorded before is kept",
         code="model_gone",
         hint=(error.problem.hint if error is not None and error.code != CODE else None)
-        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`. Its data "
-        "can still be trained elsewhere: ftrun port CONFIG --to TARGET, with --without-old if nothing is "
-        "recorded.",
+        or f"Its data can be trained elsewhere: ftrun port {config} --to TARGET (with --without-old if no "
+        "answers are recorded). If it answers under another name, add it to `eval.models`: "
+        "`{name: tuned, model: ID}`.",
     )

@@ -173,6 +173,7 @@ class BoundedTransport(httpx2.HTTPTransport):
         super().__init__(**how)
         self._end, self._tries = end, retries
         self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._here = threading.local()  # `call`: what this thread is making
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         _asked[0] = origin(request.url)
@@ -181,10 +182,10 @@ class BoundedTransport(httpx2.HTTPTransport):
             say(f"{_asked[0]}: {what} failed {QUIET_TRIES} times, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
-        call = _Call(super().handle_request, request, self._end.most)
+        call = _Call(super().handle_request, request, self._end.most, self._here)
         with waiting(_words(request)):
             try:
-                response = self.bounded(call.answered, request, time.monotonic() + _seconds(request))
+                response = self.bounded(call.answered, call, time.monotonic() + _seconds(request))
             except httpx2.ReadTimeout:
                 if call.begun:
                     raise httpx2.DecodingError(NO_END, request=request) from None
@@ -193,14 +194,15 @@ class BoundedTransport(httpx2.HTTPTransport):
         if _is_live(response):
             assert isinstance(response.stream, httpx2.SyncByteStream)
             due = time.monotonic() + BODY_SECONDS
-            response.stream = _LiveStream(response.stream, request, self, due)
+            response.stream = _LiveStream(response.stream, call, self, due)
         return response
 
-    def bounded(self, call: Callable[[], Result], request: httpx2.Request, due: float) -> Result:
-        """Return what a part of a request returns before `due`; after that it has timed out and is cut."""
+    def bounded(self, part: Callable[[], Result], call: _Call, due: float) -> Result:
+        """Return what a part of a call returns before `due`; after that it has timed out and is cut."""
+        request = call.request
         try:
             left = min(due, self._end.at) - time.monotonic()
-            return bounded(call, left, cut=self._cut, cut_ends=True)
+            return bounded(part, left, cut=call.cut, cut_ends=True)
         except OverdueError:
             if time.monotonic() < self._end.at:
                 raise httpx2.ReadTimeout(f"{_seconds(request):.0f} s", request=request) from None
@@ -208,19 +210,24 @@ class BoundedTransport(httpx2.HTTPTransport):
             raise openai.APITimeoutError(request=request) from late  # the SDK doesn't retry its own errors
 
     def _note_socket(self, event: str, facts: Mapping[str, Any]) -> None:
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._sockets.add(facts["return_value"].get_extra_info("socket"))
+        """Note which sockets there are and, from each time that something is sent, which call uses one."""
+        if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            return
+        stream = facts["return_value"]
+        ours, write = stream.get_extra_info("socket"), stream.write
+
+        def noted(*args: Any, **options: Any) -> None:
+            self._here.call.sockets.add(ours)
+            write(*args, **options)
+
+        self._sockets.add(ours)
+        self._here.call.sockets.add(ours)
+        stream.write = noted
 
     def close(self) -> None:
         """Close connections; calls that other threads still wait for end, and the server learns of it."""
-        self._cut()
+        _shut(self._sockets)
         super().close()
-
-    def _cut(self) -> None:
-        """Wake the thread of a call that was given up, which closing a socket would not."""
-        for one in list(self._sockets):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
 
     def _mind_the_pause(self, request: httpx2.Request, response: httpx2.Response) -> None:
         """Report that the SDK will wait for as long as the server asks; prevent it if that is too long."""
@@ -233,6 +240,13 @@ class BoundedTransport(httpx2.HTTPTransport):
         elif _tried(request) < self._tries:
             words = f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait"
             say(f"{words} {pause} s" if pause.isdigit() else f"{words} until {pause}")
+
+
+def _shut(sockets: WeakSet[socket.socket]) -> None:
+    """Wake the threads that use sockets, which closing those would not."""
+    for one in list(sockets):
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
 
 def _number(pause: str) -> float:
@@ -265,23 +279,34 @@ def _is_live(response: httpx2.Response) -> bool:
 
 class _Call:
     """One request, with its answer of at most `most` bytes read whole unless that is live; `begun`: the
-    answer has.
+    answer has. `here.call` is the call that a thread makes.
     """
 
     def __init__(
-        self, send: Callable[[httpx2.Request], httpx2.Response], request: httpx2.Request, most: int
+        self,
+        send: Callable[[httpx2.Request], httpx2.Response],
+        request: httpx2.Request,
+        most: int,
+        here: threading.local,
     ) -> None:
-        self._send, self._request, self._most, self.begun = send, request, most, False
+        self._send, self.request, self._most, self._here = send, request, most, here
+        self.sockets: WeakSet[socket.socket] = WeakSet()
+        self.begun = False
+
+    def cut(self) -> None:
+        """End this call, and no other one: their answers may be paid for."""
+        _shut(self.sockets)
 
     def answered(self) -> httpx2.Response:
         """Send the request and return the answer."""
-        response = self._send(self._request)
+        self._here.call = self
+        response = self._send(self.request)
         self.begun = True
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             response.close()
             raise httpx2.DecodingError(
-                f"the answer is compressed ({encoding}), which was not asked for", request=self._request
+                f"the answer is compressed ({encoding}), which was not asked for", request=self.request
             )
         if not _is_live(response):
             response.stream = httpx2.ByteStream(self._body(response))
@@ -291,7 +316,7 @@ class _Call:
         assert isinstance(response.stream, httpx2.SyncByteStream)
         due, stream = time.monotonic() + BODY_SECONDS, response.stream
         try:
-            return b"".join(_within_bounds(stream, self._request, due, self._most))
+            return b"".join(_within_bounds(stream, self.request, due, self._most))
         finally:
             stream.close()
 
@@ -314,22 +339,22 @@ class _LiveStream(httpx2.SyncByteStream):
     def __init__(
         self,
         stream: httpx2.SyncByteStream,
-        request: httpx2.Request,
+        call: _Call,
         transport: BoundedTransport,
         due: float,
     ) -> None:
-        self._stream, self._request, self._transport, self._due = stream, request, transport, due
+        self._stream, self._call, self._transport, self._due = stream, call, transport, due
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from _within_bounds(self._pieces(), self._request, self._due)
+        yield from _within_bounds(self._pieces(), self._call.request, self._due)
 
     def _pieces(self) -> Iterator[bytes]:
         pieces = iter(self._stream)
         while True:
             try:
-                piece = self._transport.bounded(lambda: next(pieces, None), self._request, self._due)
+                piece = self._transport.bounded(lambda: next(pieces, None), self._call, self._due)
             except httpx2.ReadTimeout:
-                raise httpx2.DecodingError(NO_END, request=self._request) from None
+                raise httpx2.DecodingError(NO_END, request=self._call.request) from None
             if piece is None:
                 return
             yield piece

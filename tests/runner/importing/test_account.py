@@ -15,8 +15,10 @@ import pytest
 
 from ftrun.cli.import_list import account_lines
 from ftrun.experiment.target import Price, Target
-from ftrun.runner.importing.fetching import origin_of
-from ftrun.runner.importing.inventory import Account, Saved, account_of, elsewhere, saved_here
+from ftrun.runner.importing.account import Account, account_of
+from ftrun.runner.importing.destinations import elsewhere
+from ftrun.runner.importing.file_store import origin_of
+from ftrun.runner.importing.saved import Saved, saved_here
 from ftrun.state import StateStore
 from ftrun.state.model import JobRecord, StageRecord, State
 from ftrun.targets.api import ApiService
@@ -219,9 +221,11 @@ def test_what_is_saved_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rescued.mkdir()
     (rescued / "s1-openai.jsonl").write_text("{}\n")
     (rescued / "s1-openai.json").write_text(
-        json.dumps({"model": "ft:1", "date": "2026-11-20T01:02:03+00:00"})
+        json.dumps({"model": "ft:1", "date": "2026-11-20T01:02:03+00:00", "sha256": "0"})
     )
-    (rescued / "s2-openai.json").write_text(json.dumps({"model": "ft:2", "date": "2026-11-20"}))
+    (rescued / "s2-openai.json").write_text(
+        json.dumps({"model": "ft:2", "date": "2026-11-20", "sha256": "0"})
+    )
     (rescued / "s3-openai.json").write_text("{")
     state = State(experiment="s1", target="openai", file="x", identity=identity)
     state.jobs["5" * 64] = JobRecord(job_id="j", status="succeeded", attempt=1, fine_tuned_model="ft:1")
