@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
-from ftrun.language import phrase, screen_language
+from ftrun.language import localized, phrase, screen_language
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -133,7 +133,8 @@ def _sums(account: Account) -> Iterator[str]:
     """Yield how many there are and end when, what is saved, and what training all of them elsewhere costs."""
     models = account.models
     data = Counter(one.training for one in models)
-    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {'; '.join(_ends(models))}"
+    ends = _said(", ").join(map(localized, _ends(models)))
+    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {ends}"
     yield (
         f"data: {data['imported']} imported, {data['there']} there, {data['gone']} gone, "
         f"{data['unknown']} unknown; answers recorded: {sum(one.recorded is not None for one in models)}"

@@ -39,12 +39,14 @@ def _advice(experiment: Experiment, language: str | None, leaving: str | None) -
         )
     if leaving is not None:
         return message, (
-            f"{other} knows it: add `{target}: {{provider: local, model: {other}}}` to `targets`, read and "
-            f"accept its terms with `ftrun models --accept {other}`, then use `--to {target}`."
+            f"A model that knows it is {other}: add `{target}: {{provider: local, model: {other}}}` to "
+            f"`targets`, read and accept its terms with `ftrun models --accept {other}`, then use "
+            f"`--to {target}`."
         )
     return message, (
-        f"{other} knows it: add `{target}: {{provider: local, model: {other}}}` to `targets`, read and "
-        f"accept its terms with `ftrun models --accept {other}`, then use `--target {target}`."
+        f"A model that knows it is {other}: add `{target}: {{provider: local, model: {other}}}` to "
+        f"`targets`, read and accept its terms with `ftrun models --accept {other}`, then use "
+        f"`--target {target}`."
     )
 
 

@@ -64,13 +64,13 @@ def test_a_server_that_answers_nothing_ends_everything(monkeypatch: pytest.Monke
 
 def test_what_was_never_reached_is_given_up_early() -> None:
     """A wrong address or no network takes no minutes to find out; a server that has answered gets them."""
-    errors = failing(patience_module.TRIES, "unreachable")
+    errors = failing(patience.TRIES, "unreachable")
     with pytest.raises(OutOfReachError):
         call(Patience(), errors)
-    assert len(errors) == patience_module.TRIES - fetching.FIRST_TRIES
-    patience = Patience()
-    assert call(patience, failing(0)) == "found"
-    assert call(patience, failing(patience_module.TRIES - 1, "unreachable")) == "found"
+    assert len(errors) == patience.TRIES - patience.FIRST_TRIES
+    patient = Patience()
+    assert call(patient, failing(0)) == "found"
+    assert call(patient, failing(patience.TRIES - 1, "unreachable")) == "found"
 
 
 @pytest.mark.parametrize("code", ["not_found", "forbidden", "wrong_key", "refused", "quota"])

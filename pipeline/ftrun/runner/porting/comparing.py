@@ -201,7 +201,9 @@ def _resting_on(found: Comparing) -> str:
         return f"the verdict rests on {found.n} questions of the training data alone, so that it shows recall"
     if not found.recall:
         return f"the verdict rests on {found.n} held-out questions"
-    return f"the verdict rests on {found.n} held-out questions (in the training data: {found.recall} others)"
+    return (
+        f"the verdict rests on {found.n} held-out questions, not on the {found.recall} of the training data"
+    )
 
 
 def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:

@@ -147,4 +147,7 @@ def has_model(session: Session) -> bool:
 
 def shown_skips(skipped: Sequence[NotRescued]) -> str:
     """Return in a line which experiments are not rescued, and why."""
-    return "; ".join(f"{shown_path(one.config)} ({one.reason})" for one in skipped)
+    of: dict[str, list[str]] = {}
+    for one in skipped:
+        of.setdefault(one.reason, []).append(shown_path(one.config))
+    return "; ".join(f"{', '.join(paths)} ({reason})" for reason, paths in of.items())
