@@ -38,6 +38,7 @@ from ftrun.waiting import waiting
 AT_ONCE = 8  # calls, where the target says nothing else
 ALONE = 24  # jobs after which it pays to start processes that write experiments
 MOST_WORKERS = 4
+TUNED = "ft:"  # how the names of tuned models begin
 QUIET = 2.0  # seconds until progress is shown
 ENDINGS = {"training_file": ".jsonl", "validation_file": ".jsonl", "result_file": ".csv"}
 LAST = "the last experiments to be written"
@@ -118,7 +119,7 @@ class _Import:
         if ids is None:
             return all_jobs(self._source.service, self._patience)
         asked = []
-        for job_id in dict.fromkeys(ids):
+        for job_id in dict.fromkeys(self._named(ids)):
             one = known.get(job_id)
             if one is not None and self._is_whole(one):
                 self._skip(one)
@@ -128,6 +129,14 @@ class _Import:
         for _, job in self._in_lanes(asked, self._job, lambda: f"the jobs at {self._source.where}"):
             found += [job] if job is not None else []
         return found
+
+    def _named(self, ids: Sequence[str]) -> list[str]:
+        """Return the ids, those of jobs in place of the names of their models."""
+        if not any(one.startswith(TUNED) for one in ids):
+            return list(ids)
+        jobs = all_jobs(self._source.service, self._patience)
+        known = {str(one.fine_tuned_model): one.id for one in jobs}
+        return [known.get(one, one) for one in ids]
 
     def _job(self, job_id: str) -> Job | None:
         try:

@@ -46,7 +46,8 @@ def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
     for recorded in (found for one in projects for found in recorded_models(one / "configs")):
         saved.recorded[recorded.model] = shown_path(recorded.answers)
         saved.note_use(recorded.model, recorded.day)
-    for path in (path for one in projects for path in filter(Path.is_file, sorted(one.glob("runs/*/*/state.json")))):
+    states = (path for one in projects for path in sorted(one.glob("runs/*/*/state.json")))
+    for path in filter(Path.is_file, states):
         with contextlib.suppress(FtrunError):
             state = StateStore(path.parent).load() if _was_evaluated(path) else None
             if state is not None and same_account(state.identity, identity):
