@@ -72,7 +72,8 @@ def command(
     """Turn fine-tuning jobs of a provider into experiments in DIR/configs, with their data, for git.
 
     An imported experiment counts as done: running it does nothing. Importing again adds what is new. Nothing
-    is created or paid at the provider. Without --config, --target may be a provider's name, such as openai.
+    is created or paid at the provider. A tuned model's name may stand for its job. Without --config, --target
+    may be a provider's name, such as openai.
 
     With --list, show for every tuned model how long it answers, whether its data still exist and are saved
     here, and what training it again would cost at the other targets of FILE.
@@ -96,7 +97,7 @@ def command(
         raise UsageError(
             "name the jobs to import, or pass --all" if not every else "pass JOB_IDs or --all, not both",
             code="usage",
-            hint=EXAMPLE if not job_ids else f"ftrun import {shlex.join(job_ids)}",
+            hint=_example(config, target) if not job_ids else f"ftrun import {shlex.join(job_ids)}",
         )
     heed_signals()
     reporter = Reporter(quiet=as_json)
@@ -113,6 +114,14 @@ def command(
     else:
         _print(result, source)
     return 0 if all(one.expected for one in result.failed) else 1
+
+
+def _example(config: Path | None, target: str | None) -> str:
+    """Return the command that imports all jobs, with the target that was given."""
+    if config is None and target is None:
+        return EXAMPLE
+    given = [] if config is None else ["--config", str(config)]
+    return f"ftrun import --all {shlex.join([*given, *([] if target is None else ['--target', target])])}"
 
 
 @contextmanager
@@ -207,6 +216,8 @@ def _summary(result: ImportResult, source: ImportSource) -> Iterator[str]:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
     yield from _missing(result.imported)
     yield from _failures(result.failed)
+    if any(one.code == "no_such_job" for one in result.failed):
+        yield "  tip: `ftrun import --list` shows the account's tuned models; each may stand for its job."
     yield from _listed(list(_remarks([*result.imported, *result.skipped])))
     yield from (f"note: {note}" for note in result.notes)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
+from ftrun.language import localized, phrase, screen_language
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -44,7 +45,7 @@ def account_lines(account: Account, *, markdown: bool) -> Iterator[str]:
         yield f"There is no tuned model at {visible(account.target)}."
     else:
         columns = _columns(account.models)
-        head = [*HEAD, *columns, "model"]
+        head = [*map(_said, HEAD), *columns, _said("model")]
         rows = [head, *(_row(one, columns) for one in account.models)]
         if markdown:
             yield f"### Tuned models at {account.target}, {account.date}"
@@ -70,29 +71,34 @@ def _row(one: TunedModel, columns: Sequence[str]) -> list[str]:
         visible(_end(one)),
         visible(one.job.model),
         _data(one),
-        "yes" if one.imported else "no",
-        "recorded" if one.recorded else "no",
-        one.last_used or "unknown",
+        _said("yes" if one.imported else "no"),
+        _said("recorded" if one.recorded else "no"),
+        one.last_used or _said("unknown"),
         *(_cost(costs.get(name), one) for name in columns),
         visible(one.model),
     ]
+
+
+def _said(word: str) -> str:
+    """Return a word of the table in the language of the screen."""
+    return phrase(word, screen_language())
 
 
 def _end(one: TunedModel) -> str:
     """Return when a model ends, and by which source."""
     end = one.ends.answers
     if one.gone:
-        return "gone"
+        return _said("gone")
     if end is None:
-        return "unknown"
+        return _said("unknown")
     return f"{end.day} or later ({end.source})" if end.not_before else f"{end.day} ({end.source})"
 
 
 def _data(one: TunedModel) -> str:
     """Return whether the files are still there."""
     if one.validation in (None, one.training):
-        return one.training
-    return f"{one.training}, validation {one.validation}"
+        return _said(one.training)
+    return f"{_said(one.training)}, {_said('validation')} {_said(str(one.validation))}"
 
 
 def _cost(place: Destination | None, one: TunedModel) -> str:
@@ -101,7 +107,7 @@ def _cost(place: Destination | None, one: TunedModel) -> str:
     if place is None or place.usd is None:
         return "?"
     if place.usd == 0:
-        return "free"
+        return _said("free")
     return f"~{money(place.usd)}" if one.estimated else money(place.usd)
 
 
@@ -127,7 +133,8 @@ def _sums(account: Account) -> Iterator[str]:
     """Yield how many there are and end when, what is saved, and what training all of them elsewhere costs."""
     models = account.models
     data = Counter(one.training for one in models)
-    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {', '.join(_ends(models))}"
+    ends = _said(", ").join(map(localized, _ends(models)))
+    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {ends}"
     yield (
         f"data: {data['imported']} imported, {data['there']} there, {data['gone']} gone, "
         f"{data['unknown']} unknown; answers recorded: {sum(one.recorded is not None for one in models)}"

@@ -21,6 +21,7 @@ from ftrun.cli.reporter import Reporter
 from ftrun.cli.run import Greeting, closing_error, notify_of, print_outcome, run_document
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
+from ftrun.language import phrase, screen_language
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -219,7 +220,8 @@ def _values(one: Mapped) -> str:
     """Return what a thing was and what it becomes."""
     before, after = _value(one.old), _value(one.new)
     if one.status == "changed":
-        return f"  {before or NOTHING} → {after or NOTHING}"
+        nothing = phrase(NOTHING, screen_language())
+        return f"  {before or nothing} → {after or nothing}"
     return f"  {before or after}" if before or after else ""
 
 

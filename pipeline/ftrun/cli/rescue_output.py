@@ -88,9 +88,12 @@ def _status(error: FtrunError | None) -> str:
 
 def print_rescues(done: Sequence[EndedRescue], found: FoundExperiments, target: str | None) -> None:
     recorded = [one.result for one in done if one.result.recorded is not None]
-    for result in recorded:
+    listed = recorded if len(done) == 1 else [one for one in recorded if not _is_as_before(one)]
+    for result in listed:
         for line in _lines(result, alone=len(done) == 1):
             print(visible(line))
+    if len(listed) < len(recorded):
+        print(f"as recorded before: the answers of {_experiments(len(recorded) - len(listed))}")
     if len(done) > 1:
         print(_together(recorded, len(done) + len(found.unreadable)))
     if found.skipped:
@@ -99,8 +102,20 @@ def print_rescues(done: Sequence[EndedRescue], found: FoundExperiments, target: 
     errors = [one.error for one in found.unreadable]
     errors += [one.error for one in done if one.error is not None]
     said = {(str(one), one.problem.hint): one for one in errors}  # no consent to several is one error
+    before: str | None = None
     for error in sorted(said.values(), key=lambda one: one.code):
-        print_problems(error)
+        print_problems(error, said=before)
+        before = error.problems[-1].hint
+
+
+def _is_as_before(result: Rescued) -> bool:
+    """Return whether nothing was asked, and the files are what they were."""
+    recorded = result.recorded
+    return not result.count and recorded is not None and not recorded.missing and recorded.changed is None
+
+
+def _experiments(number: int) -> str:
+    return "1 experiment" if number == 1 else f"{number:,} experiments"
 
 
 def _together(recorded: Sequence[Rescued], of: int) -> str:
@@ -162,7 +177,10 @@ def _size(path: Path) -> str:
 
 
 def _skipped(skipped: Sequence[NotRescued]) -> str:
-    reasons = "; ".join(f"{shown_path(one.config)} ({one.reason})" for one in skipped)
+    files: dict[str, list[str]] = {}
+    for one in skipped:
+        files.setdefault(one.reason, []).append(shown_path(one.config))
+    reasons = "; ".join(f"{', '.join(paths)} ({reason})" for reason, paths in files.items())
     return f"not rescued: {reasons}"
 
 

@@ -62,6 +62,17 @@ def test_a_server_that_answers_nothing_ends_everything(monkeypatch: pytest.Monke
         call(tired, failing(1))
 
 
+def test_what_was_never_reached_is_given_up_early() -> None:
+    """A wrong address or no network takes no minutes to find out; a server that has answered gets them."""
+    errors = failing(patience.TRIES, "unreachable")
+    with pytest.raises(OutOfReachError):
+        call(Patience(), errors)
+    assert len(errors) == patience.TRIES - patience.FIRST_TRIES
+    patient = Patience()
+    assert call(patient, failing(0)) == "found"
+    assert call(patient, failing(patience.TRIES - 1, "unreachable")) == "found"
+
+
 @pytest.mark.parametrize("code", ["not_found", "forbidden", "wrong_key", "refused", "quota"])
 def test_what_asking_again_does_not_change_is_asked_once(code: str) -> None:
     """A refusal is an answer."""

@@ -16,14 +16,14 @@ from ftrun.concurrency import Lane, in_lanes
 from ftrun.data.pipeline.workers import WorkerPool
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import digest, make_folder, refuse_links
+from ftrun.files import digest, make_folder, refuse_file, refuse_links, refuse_special_files
 from ftrun.processes import worker_count
 from ftrun.redaction import hide, hide_in
 from ftrun.runner.importing.committing import Committer, clean
 from ftrun.runner.importing.fetching import Fetched, Fetcher, FetchTask, all_jobs
 from ftrun.runner.importing.file_store import JOURNAL, EditedError, FileStore, StoredFile, origin_of
 from ftrun.runner.importing.jobs import recipe_of, why_not
-from ftrun.runner.importing.names import JobNames, KnownImport, known_imports
+from ftrun.runner.importing.names import JobNames, KnownImport, in_json, known_imports
 from ftrun.runner.importing.patience import OutOfReachError, Patience
 from ftrun.runner.importing.pending import PendingJob, needs_of
 from ftrun.runner.importing.recording import FetchedJob, RecordResult, record
@@ -38,6 +38,7 @@ from ftrun.waiting import waiting
 AT_ONCE = 8  # calls, where the target says nothing else
 ALONE = 24  # jobs after which it pays to start processes that write experiments
 MOST_WORKERS = 4
+TUNED = "ft:"  # how the names of tuned models begin
 QUIET = 2.0  # seconds until progress is shown
 ENDINGS = {"training_file": ".jsonl", "validation_file": ".jsonl", "result_file": ".csv"}
 LAST = "the last experiments to be written"
@@ -69,6 +70,8 @@ def import_jobs(
     """
     what = "another import into this folder is running"
     refuse_links(folder)
+    refuse_file(folder / JOURNAL)
+    refuse_special_files(folder / "runs")
     with held_by_user(f"import-{digest(str(folder))[:32]}", what=what, wait=False, hint=HOW):
         return _Import(source, folder, progress).run(ids)
 
@@ -116,7 +119,7 @@ class _Import:
         if ids is None:
             return all_jobs(self._source.service, self._patience)
         asked = []
-        for job_id in dict.fromkeys(ids):
+        for job_id in dict.fromkeys(self._named(ids)):
             one = known.get(job_id)
             if one is not None and self._is_whole(one):
                 self._skip(one)
@@ -126,6 +129,14 @@ class _Import:
         for _, job in self._in_lanes(asked, self._job, lambda: f"the jobs at {self._source.where}"):
             found += [job] if job is not None else []
         return found
+
+    def _named(self, ids: Sequence[str]) -> list[str]:
+        """Return the ids, those of jobs in place of the names of their models."""
+        if not any(one.startswith(TUNED) for one in ids):
+            return list(ids)
+        jobs = all_jobs(self._source.service, self._patience)
+        known = {str(one.fine_tuned_model): one.id for one in jobs}
+        return [known.get(one, one) for one in ids]
 
     def _job(self, job_id: str) -> Job | None:
         try:
@@ -161,7 +172,7 @@ class _Import:
         """Return whether everything of an earlier import is still there."""
         state = self._runs / known.name / known.target / "state.json"
         try:
-            recorded = f'"{known.job_id}"'.encode() in state.read_bytes()
+            recorded = in_json(known.job_id) in state.read_bytes()
         except OSError:
             return False
         return recorded and all(path.exists() for path in known.data)

@@ -14,6 +14,7 @@ from ftrun.errors import FtrunError
 from ftrun.targets import TRANSIENT, ServiceError
 
 TRIES = 12  # of a call: with 30 % of all answers broken, one in two millions fails
+FIRST_TRIES = 3  # of the first call, where the server can't be reached at all
 MOST_IN_VAIN = 24  # calls that fail in a row, each after all its tries, until everything is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds
 LONGEST_ASKED = 120.0  # seconds that a server may ask to wait
@@ -38,7 +39,7 @@ class Patience:
     def __init__(self) -> None:
         self.trying = 0
         self._stopped = threading.Event()
-        self._answered = time.monotonic()
+        self._created = self._answered = time.monotonic()
         self._in_vain = 0  # calls that were given up since one was answered
 
     def stop(self) -> None:
@@ -66,7 +67,7 @@ class Patience:
                         raise
                     tries += 1
                     self.trying += tries == 1
-                    if tries == TRIES:
+                    if tries == TRIES or (tries == FIRST_TRIES and self._never(error)):
                         self._give_up(error, begun)
                     self._stopped.wait(_pause(tries, error.retry_after))
                 else:
@@ -74,6 +75,10 @@ class Patience:
                     return found
         finally:
             self.trying -= tries > 0
+
+    def _never(self, error: ServiceError) -> bool:
+        """Return whether nothing has been reached at all: a wrong address, or no network."""
+        return error.code == "unreachable" and self._answered == self._created
 
     def _give_up(self, error: ServiceError, begun: float) -> None:
         self._in_vain += 1

@@ -200,7 +200,7 @@ def _do_stages(fetched: FetchedJob, context: Context) -> list[str]:
     errors = json.loads(found.read_bytes()).get("errors", ()) if found.exists() else ()
     if errors:
         shown = shown_path(fetched.config)
-        notes.append(f"the data have {len(errors)} error(s) by today's rules: ftrun check {shown}")
+        notes.append(f"errors in the data by today's checks: {len(errors)}; ftrun check {shown} shows them")
     return notes
 
 

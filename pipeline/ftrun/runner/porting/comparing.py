@@ -28,8 +28,8 @@ LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
     """How old and new are compared: `metric` (None: nothing can be judged), the `margin`, the gates of the
-    file, and on how many questions the verdict rests. `held_out`: none of these is in the training data.
-    `gain`: how much better than its base the old model was on them, where that is recorded.
+    file, and on how many questions the verdict rests. `held_out`: none of these is in the training data,
+    `recall` are how many are. `gain`: how much better than its base the old model was on them, where that is recorded.
     """
 
     metric: str | None
@@ -39,6 +39,7 @@ class Comparing:
     gates: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     n: int = 0
+    recall: int = 0
     held_out: bool = True
     gain: float | None = None
 
@@ -88,6 +89,7 @@ def comparing(
         margin=margin if answers is not None else None,
         dropped=tuple(gate for gate in asked.gates if gate not in kept),
         n=n,
+        recall=len(sets.of.get("recall", ())),
         held_out=not sets.recall_counts and key != "recall",
         gain=None if answers is None else _gain(answers, samples, scorers, key),
     )
@@ -161,19 +163,18 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
         reason = (
             "no question says what a good answer is (`reference` or `expect`): read the answers side by side"
         )
-        yield Mapped.changed("eval.gates", list(asked.gates), list(found.gates), reason)
+        if asked.gates == found.gates:
+            yield Mapped.kept("eval.gates", list(asked.gates) or None, reason)
+        else:
+            yield Mapped.changed("eval.gates", list(asked.gates), list(found.gates) or None, reason)
         return
-    why = "as you chose it" if chosen else "as before" if asked.metric else "by the usual rule"
-    where = (
-        "held-out questions"
-        if found.held_out
-        else "questions of the training data alone, so that it shows recall"
-    )
+    usual = "by the usual rule (another one: --metric NAME)"
+    why = "as you chose it" if chosen else "as before" if asked.metric else usual
     yield Mapped(
         key="eval.metric",
         old=asked.metric,
         new=found.metric,
-        reason=f"{why}; the verdict rests on {found.n} {where}",
+        reason=f"{why}; {_resting_on(found)}",
         status="kept" if asked.metric == found.metric else "changed",
     )
     for gate in found.dropped:
@@ -183,8 +184,22 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
     if kept:
         yield Mapped.kept("eval.gates", kept, "they apply to the new model too")
     if found.gate is not None:
-        reason = "the non-inferiority test: it fails if the new model may be more than the margin worse"
+        reason = (
+            "the non-inferiority test: it fails if the new model may be more than the margin worse "
+            "(another margin: --margin M)"
+        )
         yield Mapped.changed("eval.gates", None, found.gate, reason)
+
+
+def _resting_on(found: Comparing) -> str:
+    """Return in words how many questions decide, and how many of the recorded ones don't."""
+    if not found.held_out:
+        return f"the verdict rests on {found.n} questions of the training data alone, so that it shows recall"
+    if not found.recall:
+        return f"the verdict rests on {found.n} held-out questions"
+    return (
+        f"the verdict rests on {found.n} held-out questions, not on the {found.recall} of the training data"
+    )
 
 
 def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:

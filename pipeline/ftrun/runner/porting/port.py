@@ -359,7 +359,7 @@ class _Porting:
 
         for problem in target_problems(new):
             yield f"{problem.message}. {problem.hint}"
-        yield from language_note(new, rows.result.language)
+        yield from language_note(new, rows.result.language, leaving=self.old.target.name)
         if self.answers is None:
             yield (
                 "Without the old model's answers the verdict can say whether training helped, not whether "
@@ -388,7 +388,7 @@ def _nothing_to_train(old: Experiment) -> UsageError:
     if "training_file" not in missing:
         return no_data(old)
     return UsageError(
-        f"{old.name} was imported without its training file, which the provider no longer had",
+        f"{old.name} was imported without its training file, which the provider did not have or did not give",
         code="no_data",
         hint="If you have the data elsewhere, add them as `data.sources` of the experiment, then port it.",
     )

@@ -12,6 +12,7 @@ from ftrun.errors import FtrunError
 from ftrun.evaluation.answer_files import AnswerCache
 from ftrun.evaluation.answers import Candidate, Request
 from ftrun.experiment.evaluation import BASE, TUNED
+from ftrun.experiment.places import shown_path
 from ftrun.paid.asking.evaluating import answer
 from ftrun.paid.asking.questionnaire import candidate_of, questionnaire
 from ftrun.paid.history import archive_of
@@ -114,10 +115,12 @@ def _in_order(requests: Sequence[Request], tuned: Candidate) -> tuple[Request, .
 
 def gone(context: Context, model: str, error: FtrunError | None) -> FtrunError:
     """Return the error for a tuned model that no longer answers."""
-    where = context.experiment.target.name
+    where, config = context.experiment.target.name, shown_path(context.experiment.file)
     return FtrunError(
         f"the tuned model {model} no longer answers at target {where!r}; what was recorded before is kept",
         code="model_gone",
         hint=(error.problem.hint if error is not None and error.code != CODE else None)
-        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`.",
+        or f"Its data can be trained elsewhere: ftrun port {config} --to TARGET (with --without-old if no "
+        "answers are recorded). If it answers under another name, add it to `eval.models`: "
+        "`{name: tuned, model: ID}`.",
     )

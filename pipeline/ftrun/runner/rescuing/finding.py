@@ -109,12 +109,12 @@ def _look_at_targets(
             if name in (None, usual) or _is_remembered(file, name):
                 found.unreadable.append(Unreadable(config=file, error=error))
             continue
-        if session.experiment.target.provider == "local":
-            if name not in (None, usual):
-                continue
-            if _replaces_recorded(session.experiment):
-                reason = "its model was trained here to replace one that is recorded"
-                continue
+        local, own = session.experiment.target.provider == "local", name in (None, usual)
+        if local and not own:
+            continue
+        if (local or not own) and _replaces_recorded(session.experiment):  # elsewhere it has the old model
+            reason = "its model was trained here to replace one that is recorded"
+            continue
         if has_model(session):
             found.sessions.append(session)
     if len(found.sessions) + len(found.unreadable) == before:
