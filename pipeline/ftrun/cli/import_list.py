@@ -98,7 +98,7 @@ def _data(one: TunedModel) -> str:
     """Return whether the files are still there."""
     if one.validation in (None, one.training):
         return _said(one.training)
-    return f"{_said(one.training)}, {_said('validation')} {_said(str(one.validation))}"
+    return _said(one.training) + _said(", ") + _said(f"validation {one.validation}")
 
 
 def _cost(place: Destination | None, one: TunedModel) -> str:
