@@ -18,6 +18,12 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner.importing.destinations import Destination
     from ftrun.targets import Service
 
+VALIDATION = {
+    "there": "validation there",
+    "gone": "validation gone",
+    "imported": "validation imported",
+    "unknown": "validation unknown",
+}
 HEAD = ("ends", "base", "data", "imported", "answers", "last used")
 
 
@@ -98,7 +104,7 @@ def _data(one: TunedModel) -> str:
     """Return whether the files are still there."""
     if one.validation in (None, one.training):
         return _said(one.training)
-    return f"{_said(one.training)}, {_said('validation')} {_said(str(one.validation))}"
+    return _said(one.training) + _said(", ") + _said(VALIDATION[str(one.validation)])
 
 
 def _cost(place: Destination | None, one: TunedModel) -> str:
