@@ -29,8 +29,8 @@ LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 class Comparing:
     """How old and new are compared: `metric` (None: nothing can be judged), the `margin`, the gates of the
     file, and on how many questions the verdict rests. `held_out`: none of these is in the training data,
-    `recall` are how many are. `gain`: how much better than its base the old model was on them, where that is
-    recorded.
+    `recall` are how many are. `gain`: how much better than its base the old model was on them, where that
+    is recorded.
     """
 
     metric: str | None
@@ -68,18 +68,15 @@ def comparing(
         prompt_sample(one, system=None, of="recall" if one.id in recalled else "prompts")
         for one in new.evaluation.prompts
     ]
-    names = list(new.evaluation.models)
-    if not samples and new.evaluation.asks:  # of the test split or the like: the old rules hold
-        return Comparing(metric=new.evaluation.metric, gates=new.evaluation.gates)
-    if not samples:
-        return Comparing(metric=None)
-    scorers = complete(scorers_for(new.evaluation.scorers, samples), samples)
-    wanted = metric or new.evaluation.metric
-    key = check(samples=samples, candidates=names, scorers=scorers, metric=wanted)
+    asked, names = new.evaluation, list(new.evaluation.models)
+    if not samples:  # but perhaps of the test split: then the old rules hold
+        return Comparing(metric=asked.metric, gates=asked.gates) if asked.asks else Comparing(metric=None)
+    scorers = complete(scorers_for(asked.scorers, samples), samples)
+    key = check(samples=samples, candidates=names, scorers=scorers, metric=metric or asked.metric)
     found = {one.name: one for one in metrics_of(scorers, samples)}
     known = found.get(key or "")
-    known_metrics = {*found, *(("general",) if new.evaluation.general else ())}
-    kept = [gate for gate in new.evaluation.gates if _usable(gate, names, known_metrics)]
+    known_metrics = {*found, *(("general",) if asked.general else ())}
+    kept = [gate for gate in asked.gates if _usable(gate, names, known_metrics)]
     sets = Sets(samples)
     n = sum(one.id in sets.main and _answered(one, answers) for one in samples)
     if key is None or known is None:
@@ -91,7 +88,7 @@ def comparing(
         binary=known.binary,
         lower_is_better=known.higher_is_better is False,
         margin=margin if answers is not None else None,
-        dropped=tuple(gate for gate in new.evaluation.gates if gate not in kept),
+        dropped=tuple(gate for gate in asked.gates if gate not in kept),
         n=n,
         recall=len(sets.of.get("recall", ())),
         held_out=not sets.recall_counts and key != "recall",
