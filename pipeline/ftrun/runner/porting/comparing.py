@@ -29,8 +29,8 @@ LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 class Comparing:
     """How old and new are compared: `metric` (None: nothing can be judged), the `margin`, the gates of the
     file, and on how many questions the verdict rests. `held_out`: none of these is in the training data,
-    `recall` are how many are. `gain`: how much better than its base the old model was on them, where that is
-    recorded.
+    `recall` are how many are. `gain`: how much better than its base the old model was on them, where that
+    is recorded.
     """
 
     metric: str | None
