@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,3 +180,70 @@ def test_jobs_of_the_engine_are_imported_and_stand_as_done(ftrun: Ftrun) -> None
     assert again["fine_tuned_model"] == ran["fine_tuned_model"]
     ftrun.json("eval", one["config"], "--set", "eval.prompts=[{id: a, user: 一番は？}]")
     assert ftrun("chat", one["config"], stdin="hello\n").returncode == 0
+
+
+@pytest.mark.parametrize("place", ["files.jsonl", "runs/hiroyuki/old/state.json"])
+def test_a_pipe_in_the_folder_is_named_and_not_waited_for(here: Ftrun, place: str) -> None:
+    """Exit 4, before anybody is asked or anything is written; the inventory needs no state."""
+    pipe = here.folder / "imported" / place
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    refused = here.json(*WORDS, "--yes", code=4)["error"]
+    assert refused["code"] == "not_a_file" and refused["file"].endswith(place)
+    assert [path for path in (here.folder / "imported").rglob("*") if path.is_file()] == []
+    journal = place == "files.jsonl"
+    here.json("import", "--list", "--config", "account.yaml", code=4 if journal else 0)
+
+
+def test_a_pipe_among_the_experiments_is_left_alone(here: Ftrun) -> None:
+    """It is no experiment, so the import goes on, under another name than the pipe's."""
+    (here.folder / "imported" / "configs" / "rescued").mkdir(parents=True)
+    os.mkfifo(here.folder / "imported" / "configs" / "hiroyuki.yaml")
+    os.mkfifo(here.folder / "imported" / "configs" / "rescued" / "hiroyuki-old.json")
+    configs = [one["config"] for one in here.json(*WORDS, "--yes")["imported"]]
+    assert len(configs) == 4 and "imported/configs/hiroyuki.yaml" not in configs
+    assert len(here.json("import", "--list", "--config", "account.yaml")["models"]) == 4
+
+
+def test_an_id_that_json_escapes_is_imported_once(here: Ftrun, account: OldAccount) -> None:
+    """A rerun finds the job in the state, whatever letters its server calls it by."""
+    old = str(account.job("hiroyuki")["id"])
+    odd = 'ftjob-"みなと\\1"'
+    held = account.stock
+    held.jobs[odd] = {**held.jobs.pop(old), "id": odd}
+    held.events[odd], held.checkpoints[odd] = held.events.pop(old), held.checkpoints.pop(old, [])
+    assert len(here.json(*WORDS, "--yes")["imported"]) == 4
+    again = here.json(*WORDS)
+    assert again["imported"] == [] and odd in [one["job_id"] for one in again["skipped"]]
+
+
+def test_a_clone_is_told_how_to_report_what_was_learned(here: Ftrun) -> None:
+    """A run has nothing to do there; `eval`, which asks nobody without questions, restores the rest."""
+    here.json(*WORDS, "--yes")
+    folder, config = here.folder / "imported" / "runs" / "hiroyuki" / "old", "imported/configs/hiroyuki.yaml"
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in ("state.json", "report.md"):
+            path.unlink()
+    assert here("run", config).returncode == 0
+    hint = here.json("report", config, code=2)["error"]["hint"]
+    assert hint == f"`ftrun eval {config} --target old`"
+    assert here("eval", config).returncode == 0
+    assert "Learning: " in here("report", config).stdout
+
+
+def test_a_model_is_not_paid_for_again_because_its_run_is_lost(here: Ftrun, account: OldAccount) -> None:
+    """Without its state an imported experiment stops, --yes or not, until it is imported again or forced."""
+    here.json(*WORDS, "--yes")
+    config = here.folder / "imported" / "configs" / "hiroyuki.yaml"
+    name = str(config.relative_to(here.folder))
+    shutil.rmtree(here.folder / "imported" / "runs" / "hiroyuki")
+    refused = here.json("run", name, "--yes", code=4)["error"]
+    job_id = str(account.job("hiroyuki")["id"])
+    assert refused["code"] == "import_lost" and f"`ftrun import {job_id} --config {name}`" in refused["hint"]
+    assert not account.posts
+    assert here("import", job_id, "--config", name).returncode == 0
+    assert here("run", name).stdout.startswith("Nothing to do")
+    config.write_text(config.read_text(encoding="utf-8").replace("name: hiroyuki", "name: renamed"))
+    assert here.json("run", name, "--yes", code=4)["error"]["code"] == "import_lost"
+    forced = here.json("run", name, "--force", "train", code=4)["error"]
+    assert forced["code"] == "not_confirmed" and not account.posts

@@ -541,7 +541,7 @@ def test_a_model_that_must_be_deployed_is_deployed_asked_and_removed(
 
 def test_usage(trained: Paid) -> None:
     """Neither files nor --all, or both; an experiment without a tuned model."""
-    assert "or say --all" in trained.json("rescue", code=2)["error"]["message"]
+    assert "or pass --all" in trained.json("rescue", code=2)["error"]["message"]
     assert trained.json("rescue", "toy.yaml", "--all", code=2)["error"]["code"] == "usage"
     assert trained.json("rescue", "--all", code=2)["error"]["code"] == "no_experiments"
     error = trained.json(*RESCUE, "--set", "train.suffix=other", code=2)["error"]

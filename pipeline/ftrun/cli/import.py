@@ -56,7 +56,7 @@ targets:
 )
 @click.option("--list", "listing", is_flag=True, help="Import nothing: list the tuned models and their ends.")
 @click.option("--markdown", is_flag=True, help="With --list: print the table as Markdown.")
-@click.option("--yes", is_flag=True, help="Agree that FILE's key is sent to FILE's server.")
+@click.option("--yes", is_flag=True, help="Agree to send FILE's key to FILE's server.")
 @json_option
 def command(
     job_ids: tuple[str, ...],
@@ -71,11 +71,11 @@ def command(
 ) -> int:
     """Turn fine-tuning jobs of a provider into experiments in DIR/configs, with their data, for git.
 
-    An imported experiment stands as done: running it does nothing. Importing again adds what is new. Nothing
+    An imported experiment counts as done: running it does nothing. Importing again adds what is new. Nothing
     is created or paid at the provider. A tuned model's name may stand for its job. Without --config, --target
     may be a provider's name, such as openai.
 
-    With --list, print of every tuned model until when it answers, whether its data are still there and saved
+    With --list, show for every tuned model how long it answers, whether its data still exist and are saved
     here, and what training it again would cost at the other targets of FILE.
     """
     from ftrun.cli.interrupts import heed_signals
@@ -92,10 +92,10 @@ def command(
         return 0
     if listing or markdown:
         hint = "ftrun import --list --config FILE"
-        raise UsageError("--list lists all jobs, and --markdown belongs to it", code="usage", hint=hint)
+        raise UsageError("--list takes no JOB_ID, and --markdown needs --list", code="usage", hint=hint)
     if bool(job_ids) == every:
         raise UsageError(
-            "name the jobs to import, or import --all" if not every else "either JOB_IDs or --all, not both",
+            "name the jobs to import, or pass --all" if not every else "pass JOB_IDs or --all, not both",
             code="usage",
             hint=_example(config, target) if not job_ids else f"ftrun import {shlex.join(job_ids)}",
         )
@@ -147,9 +147,9 @@ def _of_provider(folder: Path, provider: str) -> Path:
     needed = [] if provider == "local" else providers.service(provider).get("needs", [])
     if needed:
         raise UsageError(
-            f"--target {provider}: this provider also needs `{needed[0]}`, which only an experiment file has",
+            f"--target {provider}: this provider also needs `{needed[0]}`, which an experiment file can set",
             code="no_target",
-            hint=f"Write it into an experiment, then: ftrun import --all --config FILE --target {provider}",
+            hint=f"Set it in an experiment file, then: ftrun import --all --config FILE --target {provider}",
         )
     file = real(folder) / "import.yaml"
     write_atomic(file, WITHOUT_CONFIG.format(target=provider, model=BUILT_IN_TARGETS["local"]["model"]))
@@ -210,7 +210,7 @@ def _summary(result: ImportResult, source: ImportSource) -> Iterator[str]:
     from ftrun.experiment.places import shown_path
 
     took = f"{result.seconds:.0f} s"
-    into = shown_path(result.folder)
+    into = f"{shown_path(result.folder)}/"  # by itself `imported` is a word that is translated
     yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
@@ -261,7 +261,7 @@ def _next(result: ImportResult) -> Iterator[str]:
     from ftrun.cli.command_lines import program
     from ftrun.experiment.places import shown_path
 
-    folder = shlex.quote(shown_path(result.folder))
+    folder = shlex.quote(f"{shown_path(result.folder)}/")
     # the newest is the likeliest to be in use, and its model to answer
     usable = [one for one in result.imported if "training_file" not in one.missing] or result.imported
     last = shlex.quote(usable[-1].config)

@@ -160,10 +160,10 @@ def _sums(account: Account) -> Iterator[str]:
         if one.usd is not None:
             cost = "free" if one.usd == 0 else money(one.usd)
             left = f" ({one.note})" if one.note and one.usd else ""
-            yield f"training all with data again at {visible(one.target)}: {cost}{left}"
+            yield f"retraining all that have data at {visible(one.target)}: {cost}{left}"
     unknown = [one for one in account.totals() if one.usd is None]
     if unknown:
-        yield f"also possible, at prices that are not known here: {', '.join(one.target for one in unknown)}"
+        yield f"also possible, at unknown prices: {', '.join(one.target for one in unknown)}"
 
 
 def _ends(models: Sequence[TunedModel]) -> Iterator[str]:

@@ -65,7 +65,9 @@ HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
     is_flag=True,
     help="Train on the old model's recorded answers too; read its provider's terms first.",
 )
-@click.option("--without-old", is_flag=True, help="The old model is gone and nothing of it is recorded.")
+@click.option(
+    "--without-old", is_flag=True, help="Don't compare with the old model: it has no recorded answers."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would happen; write and run nothing.")
 @paying_option
 @max_wait_option
@@ -144,7 +146,7 @@ def _run(
     reporter = Reporter(quiet=as_json)
     if not as_json:
         file = shown_path(port.path)
-        reporter.line(f"{file} written" if written else f"{file} is as it was")
+        reporter.line(f"{file} written" if written else f"{file} is unchanged")
     new = open_session(port.path, runs=runs_dir)
     outcome = apply(new, how, Greeting(new, reporter))
     reporter.end()

@@ -12,13 +12,14 @@ from ftrun.stages.report import ReportStage, gather
 from ftrun.workflow.context import Context, Emit, RunSettings
 
 FOUND = ("answers.jsonl", "scores.json", "metrics.csv", "check.json")
+ARCHIVED = ("history/*/answers.jsonl", "history/*/metrics.csv")
 
 
 def report_facts(session: Session) -> Facts:
     """Return what a report says of an experiment on its target; UsageError if nothing was done there yet."""
     folder = session.folder
     if not any((folder / name).exists() for name in FOUND):
-        experiment, archived = session.experiment, any(folder.glob("history/*/answers.jsonl"))
+        experiment, archived = session.experiment, any(any(folder.glob(one)) for one in ARCHIVED)
         raise UsageError(
             f"{experiment.name} on {experiment.target.name} has nothing to report yet",
             code="nothing_to_report",

@@ -95,7 +95,7 @@ class RecordedModel:
 
 def recorded_models(configs: Path) -> Iterator[RecordedModel]:
     """Yield the tuned models whose answers are recorded next to the experiment files in a folder."""
-    for path in sorted((configs / FOLDER).glob(f"*{MANIFEST}")):
+    for path in filter(Path.is_file, sorted((configs / FOLDER).glob(f"*{MANIFEST}"))):
         files = RescuedFiles.named(path.parent, path.name.removesuffix(MANIFEST))
         facts = files.facts()
         try:

@@ -174,7 +174,7 @@ def _uses(
     *,
     replaced: bool,
 ) -> Iterator[Use]:
-    archive, known = _is_archive(experiment), set[str]()
+    archive, known = experiment.imported is not None, set[str]()
     for target in experiment.targets:
         if target.name != experiment.target.name and ("targets", target.name) not in experiment.places:
             continue  # one that is built in
@@ -198,12 +198,6 @@ def _uses(
     for use in _candidates(experiment, recorded, archive=archive, replaced=replaced):
         if not known.intersection(use.tuned):  # an imported experiment without data names its own model
             yield use
-
-
-def _is_archive(experiment: Experiment) -> bool:
-    """Return whether the file itself, not one that it extends, says that it was imported from a job."""
-    place = experiment.places.get(("imported",))
-    return experiment.imported is not None and place is not None and place[0] == experiment.file
 
 
 def _candidates(

@@ -4,10 +4,12 @@ where something must be done, so that a run with nothing to do doesn't load it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.experiment.places import shown_path
 from ftrun.paid.job_spec import attempt_of, spec, spec_base, spec_key, starting_model
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
@@ -53,6 +55,9 @@ class TrainStage(Stage):
             return _about_unclear(context, intent)
         if self.forced(context):
             return Decision(action="run", reasons=("--force: one more attempt",))
+        if lost := _lost_import(context):
+            words = f"job {lost}, from which this was imported, is not in the state"
+            return Decision(action="blocked", reasons=(words,), code="import_lost")
         record = context.state.stages.get(self.name)
         if record is None:
             return Decision(action="run", reasons=("no job with this configuration",))
@@ -122,6 +127,8 @@ class TrainStage(Stage):
                 hint=f"Fix the cause; `{context.command('run', '--force', 'train')}` creates another job.",
             )
             return error if row is None else with_place(error, row, context)
+        if decision.code == "import_lost":
+            return _import_error(context)
         if decision.code == "duplicates":
             return duplicates_error(context, _live(context, context.state.jobs[key], context.service()))
         if decision.code == "job_running":
@@ -159,6 +166,32 @@ def _is_running(context: Context, job: JobRecord, remote: Service | None) -> boo
         return not job.ended
     now = _if_ours(context, remote, job.job_id)
     return now is not None and not (now.dead or now.succeeded)
+
+
+def _lost_import(context: Context) -> str | None:
+    """Return the job that the file was imported from, if the state knows none at all: it was deleted, or the
+    experiment has another name now, and training would be paid for twice. Not where the file has a second
+    target, which may be the one to train on.
+    """
+    experiment = context.experiment
+    own = experiment.places.get(("imported",))
+    ours = experiment.imported is not None and own is not None and own[0] == experiment.file
+    if context.local or context.state.jobs or not ours or len(experiment.targets) != 1:
+        return None
+    assert experiment.imported is not None
+    return experiment.imported.job_id
+
+
+def _import_error(context: Context) -> DecisionError:
+    job_id = _lost_import(context)
+    again = shlex.join(["ftrun", "import", str(job_id), "--config", shown_path(context.experiment.file)])
+    return DecisionError(
+        f"the state of job {job_id}, from which this was imported, is not here: its run folder was "
+        "deleted or left out, or the experiment has another name now. Nothing was sent",
+        code="import_lost",
+        hint=f"`{again}` restores it and pays nothing. To pay for another job: "
+        f"`{context.command('run', '--force', 'train')}`, or delete `imported` from the file.",
+    )
 
 
 def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) -> Decision:

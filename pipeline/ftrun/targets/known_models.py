@@ -34,7 +34,7 @@ class KnownModel:
             f"made for {made_for}" if spoken else "",
             f"examples of up to {self.context} tokens" if self.context is not None else "",
         ]
-        return ", ".join(filter(None, parts)) or "nothing else is known of it here"
+        return ", ".join(filter(None, parts)) or "nothing else is known about it"
 
 
 def _size(billions: float | None) -> str:

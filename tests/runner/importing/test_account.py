@@ -198,7 +198,7 @@ def test_without_a_file_the_known_services_are_named(look: Callable[..., Account
     account = look(Lists(jobs=[tuned(1), tuned(2, "gpt-9")], files=[remote(1), remote(2)]))
     first, second = ({place.target: place for place in one.could_go} for one in account.models)
     assert first["local"].usd == 0.0 and first["azure"].usd is None and first["azure"].model == MINI
-    assert "only customers who trained there before" in str(first["azure"].note)
+    assert "only customers who have trained there before" in str(first["azure"].note)
     assert "azure" not in second and "bedrock" not in second and "openai" not in second
 
 
@@ -254,8 +254,8 @@ def test_the_table_is_read_at_a_glance(look: Callable[..., Account]) -> None:
     ]  # fmt: skip
     assert "2 tuned models: 2 end on 2027-01-14" in text
     assert "data: 0 imported, 1 there, 1 gone, 0 unknown; answers recorded: 1" in text
-    assert "training all with data again at local: free" in text
-    assert any("prices that are not known here: azure" in line for line in text)
+    assert "retraining all that have data at local: free" in text
+    assert any("at unknown prices: azure" in line for line in text)
     assert "not listed: 1 failed or cancelled job" in text
     assert sum("last used;" in line for line in text) == 1
     marked = list(account_lines(account, markdown=True))

@@ -146,7 +146,7 @@ def test_a_method_that_the_service_lacks_is_refused(old: OldExperiment, to: str,
     found = mapped(read(old, train={"method": "dpo", "hyperparameters": {"beta": 0.2}}), to)
     assert (found["train.method"].status == "kept") is trained
     assert found["train.hyperparameters.beta"].new == 0.2
-    assert trained or found["train.method"].hint == "Choose a target that can with --to."
+    assert trained or found["train.method"].hint == "Choose a target that does with --to."
 
 
 GRADER = {

@@ -55,14 +55,13 @@ class TunedModel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as in `import --list --json`."""
-        ends = {name: value for name, value in self.ends.as_dict().items() if name != "model"}
         return {
             "job_id": self.job.id,
             "model": self.model,
             "base": self.job.model,
             "status": self.job.status,
             "created_at": self.job.created_at,
-            **ends,
+            **self.ends.dates(),
             "listed": self.listed,
             "last_used": self.last_used,
             "data": {"training": self.training, "validation": self.validation},
@@ -76,7 +75,7 @@ class TunedModel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The tuned models of an account, those that end first before the others. `failed` and `running` jobs are
-    only counted. `known` says what of it the last uses are from.
+    only counted.
     """
 
     target: str

@@ -71,7 +71,7 @@ def _priced(place: Target, tokens: int | None) -> Destination:
     if place.provider == "local":
         usd, note = 0.0, "free, on this machine"
     elif price is None or tokens is None:
-        usd, note = None, note or "how much was trained is unknown"
+        usd, note = None, note or "the number of trained tokens is unknown"
     else:
         usd = round(tokens * price.train / MILLION, 4)
         note = existing_customers_note(place)

@@ -14,7 +14,7 @@ from typing import Any
 from ftrun.errors import FtrunError
 from ftrun.runner.importing.file_store import EditedError, FileStore, StoredFile
 from ftrun.runner.importing.patience import Patience
-from ftrun.targets import Event, Job, NotFoundError, RemoteFile, Service, ServiceError
+from ftrun.targets import Job, NotFoundError, RemoteFile, Service, ServiceError
 from ftrun.targets.service import NOT_ALLOWED
 
 MOST_EVENTS = 100_000  # of a job
@@ -81,7 +81,7 @@ class Fetcher:
     def _get(self, task: FetchTask) -> Any:
         if task.kind == "events":
             found = self._patience.call(lambda: self._service.events(task.id, newest=MOST_EVENTS))
-            return [event_json(one) for one in found]
+            return [one.as_dict() for one in found]
         if task.kind == "checkpoints":
             return [dict(one) for one in self._patience.call(lambda: self._service.checkpoints(task.id))]
         ending = ".csv" if task.kind == "result" else ".jsonl"
@@ -131,17 +131,6 @@ def _decoded(content: bytes) -> bytes:
     from ftrun.targets.api.reading import decode_csv
 
     return decode_csv(content).encode()
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an event as in `events --json`."""
-    return {
-        "id": event.id,
-        "created_at": event.created_at,
-        "level": event.level,
-        "message": event.message,
-        "data": dict(event.data),
-    }
 
 
 def all_jobs(service: Service, patience: Patience) -> list[Job]:

@@ -16,14 +16,14 @@ from ftrun.concurrency import Lane, in_lanes
 from ftrun.data.pipeline.workers import WorkerPool
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import digest, make_folder, refuse_links
+from ftrun.files import digest, make_folder, refuse_file, refuse_links, refuse_special_files
 from ftrun.processes import worker_count
 from ftrun.redaction import hide, hide_in
 from ftrun.runner.importing.committing import Committer, clean
 from ftrun.runner.importing.fetching import Fetched, Fetcher, FetchTask, all_jobs
 from ftrun.runner.importing.file_store import JOURNAL, EditedError, FileStore, StoredFile, origin_of
 from ftrun.runner.importing.jobs import recipe_of, why_not
-from ftrun.runner.importing.names import JobNames, KnownImport, known_imports
+from ftrun.runner.importing.names import JobNames, KnownImport, in_json, known_imports
 from ftrun.runner.importing.patience import OutOfReachError, Patience
 from ftrun.runner.importing.pending import PendingJob, needs_of
 from ftrun.runner.importing.recording import FetchedJob, RecordResult, record
@@ -68,8 +68,10 @@ def import_jobs(
 
     DecisionError if another import works there. What can't be imported is in the result.
     """
-    what = "another import into this folder is going on"
+    what = "another import into this folder is running"
     refuse_links(folder)
+    refuse_file(folder / JOURNAL)
+    refuse_special_files(folder / "runs")
     with held_by_user(f"import-{digest(str(folder))[:32]}", what=what, wait=False, hint=HOW):
         return _Import(source, folder, progress).run(ids)
 
@@ -170,7 +172,7 @@ class _Import:
         """Return whether everything of an earlier import is still there."""
         state = self._runs / known.name / known.target / "state.json"
         try:
-            recorded = f'"{known.job_id}"'.encode() in state.read_bytes()
+            recorded = in_json(known.job_id) in state.read_bytes()
         except OSError:
             return False
         return recorded and all(path.exists() for path in known.data)
@@ -243,7 +245,7 @@ class _Import:
         def what() -> str:
             if came == len(wanted):
                 return LAST
-            trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
+            trying = f", {self._patience.trying} being retried" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(wanted)} answers{trying}"
 
         for task, fetched in self._in_lanes(list(wanted), fetcher.do, what):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def known_imports(configs: Path) -> dict[str, KnownImport]:
 def _known(path: Path) -> KnownImport | None:
     """Return what a file says of the job that it was imported from, None if it was not imported."""
     try:
-        if path.is_symlink() or b"imported" not in path.read_bytes():
+        if path.is_symlink() or not path.is_file() or b"imported" not in path.read_bytes():
             return None
         document = read_document(path)
     except (FtrunError, OSError):
@@ -92,7 +93,12 @@ def is_taken(name: str, job_id: str, configs: Path, runs: Path) -> bool:
     if any((configs / f"{name}{ending}").exists() for ending in (".yaml", ".yml")):
         return True
     states = [*(runs / name).glob("*/state.json")]
-    return any(f'"{job_id}"'.encode() not in _bytes(path) for path in states)
+    return any(in_json(job_id) not in _bytes(path) for path in states)
+
+
+def in_json(job_id: str) -> bytes:
+    """Return a job's id as a state file has it."""
+    return json.dumps(job_id, ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def _bytes(path: Path) -> bytes:

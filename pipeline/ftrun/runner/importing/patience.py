@@ -123,5 +123,5 @@ class OutOfReachError(FtrunError):
         super().__init__(
             f"the server stopped answering ({last})",
             code="unreachable",
-            hint="What was imported stays. Run the same command again when the server is back: it resumes.",
+            hint="What was imported is kept. Run the same command when the server is back to resume.",
         )

@@ -1,4 +1,4 @@
-"""Write an imported job as an experiment that stands as done: its run folder, and its file, not yet named.
+"""Write an imported job as an experiment that counts as done: its run folder, and its file, not yet named.
 
 The experiment file is the mark that a job is imported: it gets its name last (`committing`). Whatever a kill
 leaves before that is written again by the next import. Asks no server.
@@ -62,7 +62,7 @@ class FetchedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordResult:
-    """What became of a job: `notes` for people, or the `code` and `message` of why it failed.
+    """What happened to a job: `notes` for people, or the `code` and `message` of why it failed.
 
     `staged` is the experiment file that is to get its name once everything is durable; None: it has it.
     """
@@ -98,7 +98,7 @@ def record(fetched: FetchedJob) -> RecordResult:
 def _refusal(error: ConfigError) -> str:
     """Return in one line which of the job's values an experiment can't have, and why."""
     problems = dict.fromkeys(problem.message.splitlines()[0] for problem in error.problems)
-    return f"an experiment file can't hold what the job says: {'; '.join(problems)}"
+    return f"the job has values that an experiment file can't have: {'; '.join(problems)}"
 
 
 def _record(fetched: FetchedJob, staged: Path) -> RecordResult:

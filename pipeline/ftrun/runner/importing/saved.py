@@ -12,6 +12,7 @@ from typing import Any
 from ftrun.errors import FtrunError
 from ftrun.evaluation.rescued_files import recorded_models
 from ftrun.experiment.places import shown_path
+from ftrun.files import refuse_file
 from ftrun.runner.experiment_files import PROJECTS
 from ftrun.runner.importing.file_store import JOURNAL, origin_of, read_journal
 from ftrun.runner.importing.names import known_imports
@@ -37,6 +38,7 @@ class Saved:
 
 def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
     """Return what is saved in the current folder and in `folder`, where an import goes."""
+    refuse_file(folder / JOURNAL)
     known = known_imports(folder / "configs")
     experiments = {job_id: shown_path(one.path) for job_id, one in known.items()}
     saved = Saved(experiments=experiments, files=_imported_files(folder, identity))
@@ -44,7 +46,8 @@ def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
     for recorded in (found for one in projects for found in recorded_models(one / "configs")):
         saved.recorded[recorded.model] = shown_path(recorded.answers)
         saved.note_use(recorded.model, recorded.day)
-    for path in (path for one in projects for path in sorted(one.glob("runs/*/*/state.json"))):
+    states = (path for one in projects for path in sorted(one.glob("runs/*/*/state.json")))
+    for path in filter(Path.is_file, states):
         with contextlib.suppress(FtrunError):
             state = StateStore(path.parent).load() if _was_evaluated(path) else None
             if state is not None and same_account(state.identity, identity):

@@ -13,10 +13,11 @@ from ftrun.evaluation.evaluate import Sets, check, complete, evaluate, metrics_o
 from ftrun.evaluation.recorded import read_recorded
 from ftrun.evaluation.statistics.estimates import FEWEST
 from ftrun.evaluation.verdict.non_inferiority import needed_of_alike, smallest_of_alike
+from ftrun.experiment.evaluation import BASE, TUNED
 from ftrun.experiment.gates import parse_gate
 from ftrun.experiment.model import Experiment
 from ftrun.runner.porting.mapping import Mapped
-from ftrun.runner.porting.questions import BASE, OLD, TUNED, OldAnswers
+from ftrun.runner.porting.questions import OLD, OldAnswers
 from ftrun.scoring.scorers import scorers_for
 from ftrun.scoring.types import Metric, Sample, Scorer
 
@@ -26,13 +27,13 @@ LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
-    """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the
-    gates of the file, and how many questions the verdict rests on. `held_out`: none of these is in the
-    training data. `gain`: how much better than its base the old model was on them, where that is recorded.
+    """How old and new are compared: `metric` (None: nothing can be judged), the `margin`, the gates of the
+    file, and on how many questions the verdict rests. `held_out`: none of these is in the training data,
+    `recall` are how many are. `gain`: how much better than its base the old model was on them, where that
+    is recorded.
     """
 
     metric: str | None
-    scale: str = "number"
     binary: bool = False
     lower_is_better: bool = False
     margin: float | None = None
@@ -67,32 +68,28 @@ def comparing(
         prompt_sample(one, system=None, of="recall" if one.id in recalled else "prompts")
         for one in new.evaluation.prompts
     ]
-    names = list(new.evaluation.models)
-    if not samples and new.evaluation.asks:  # of the test split or the like: the old rules hold
-        return Comparing(metric=new.evaluation.metric, gates=new.evaluation.gates)
-    if not samples:
-        return Comparing(metric=None)
-    scorers = complete(scorers_for(new.evaluation.scorers, samples), samples)
-    wanted = metric or new.evaluation.metric
-    key = check(samples=samples, candidates=names, scorers=scorers, metric=wanted)
+    asked, names = new.evaluation, list(new.evaluation.models)
+    if not samples:  # but perhaps of the test split: then the old rules hold
+        return Comparing(metric=asked.metric, gates=asked.gates) if asked.asks else Comparing(metric=None)
+    scorers = complete(scorers_for(asked.scorers, samples), samples)
+    key = check(samples=samples, candidates=names, scorers=scorers, metric=metric or asked.metric)
     found = {one.name: one for one in metrics_of(scorers, samples)}
     known = found.get(key or "")
-    known_metrics = {*found, *(("general",) if new.evaluation.general else ())}
-    kept = [gate for gate in new.evaluation.gates if _usable(gate, names, known_metrics)]
+    known_metrics = {*found, *(("general",) if asked.general else ())}
+    kept = [gate for gate in asked.gates if _usable(gate, names, known_metrics)]
     sets = Sets(samples)
-    counted = [one for one in samples if one.id in sets.main and _answered(one, answers)]
+    n = sum(one.id in sets.main and _answered(one, answers) for one in samples)
     if key is None or known is None:
-        return Comparing(metric=None, gates=tuple(kept), n=len(counted))
+        return Comparing(metric=None, gates=tuple(kept), n=n)
     if answers is not None and margin is None:
         margin = _usual_margin(known)
     own = Comparing(
         metric=key,
-        scale=known.scale,
         binary=known.binary,
         lower_is_better=known.higher_is_better is False,
         margin=margin if answers is not None else None,
-        dropped=tuple(gate for gate in new.evaluation.gates if gate not in kept),
-        n=len(counted),
+        dropped=tuple(gate for gate in asked.gates if gate not in kept),
+        n=n,
         recall=len(sets.of.get("recall", ())),
         held_out=not sets.recall_counts and key != "recall",
         gain=None if answers is None else _gain(answers, samples, scorers, key),
@@ -146,7 +143,7 @@ def _usual_margin(metric: Metric) -> float:
     raise UsageError(
         f"{name} has no usual margin: it is neither a share nor points",
         code="margin",
-        hint=f"Say how much worse the new model may be, in the unit of {name} ({scale}): --margin 0.5",
+        hint=f"Set how much worse the new model may be, in the unit of {name} ({scale}): --margin 0.5",
     )
 
 
@@ -182,14 +179,14 @@ def gate_mapping(old: Experiment, found: Comparing, *, chosen: str | None) -> It
         status="kept" if asked.metric == found.metric else "changed",
     )
     for gate in found.dropped:
-        reason = "it names a candidate or a metric that is not here"
+        reason = "it names a candidate or a metric that is not used here"
         yield Mapped.dropped("eval.gates", gate, reason)
     kept = [gate for gate in found.gates if gate != found.gate]
     if kept:
-        yield Mapped.kept("eval.gates", kept, "they hold for the new model too")
+        yield Mapped.kept("eval.gates", kept, "they apply to the new model too")
     if found.gate is not None:
         reason = (
-            "the non-inferiority test: it is missed if the new model may be more than the margin worse "
+            "the non-inferiority test: it fails if the new model may be more than the margin worse "
             "(another margin: --margin M)"
         )
         yield Mapped.changed("eval.gates", None, found.gate, reason)
@@ -243,7 +240,7 @@ def gain_note(found: Comparing) -> str | None:
         )
     return (
         f"On these questions the old model was better than its base by {gain:.3g} in {found.metric}: "
-        f"with a margin of {margin:g} a model passes that lost most of that. A smaller --margin says more."
+        f"with a margin of {margin:g} a model that lost most of that can pass. Consider a smaller --margin."
     )
 
 

@@ -139,11 +139,5 @@ def _state(session: Session, sibling: Sibling, target: str) -> State | None:
 
 def tuned_model(session: Session) -> str | None:
     """Return the tuned model that the experiment has on its target, by its state or by its import."""
-    found = last_model(session.state)
-    if found is not None:
-        return found
-    experiment = session.experiment
-    own = experiment.places.get(("imported",))  # what is inherited was another experiment's
-    if experiment.imported is None or own is None or own[0] != experiment.file:
-        return None
-    return experiment.imported.fine_tuned_model
+    imported = session.experiment.imported
+    return last_model(session.state) or (None if imported is None else imported.fine_tuned_model)

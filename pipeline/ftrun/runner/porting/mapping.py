@@ -120,10 +120,10 @@ def _method(old: Experiment, new: Target, given: Mapping[str, Any]) -> Mapped:
         return Mapped.refused(
             "train.method",
             old.train.method,
-            f"{provider} can't train by {method}",
-            hint="Choose a target that can with --to.",
+            f"{provider} doesn't support {method}",
+            hint="Choose a target that does with --to.",
         )
-    reason = f"{service_name(new)} trains by it too"
+    reason = f"{service_name(new)} supports it too"
     if method != old.train.method:
         return Mapped.chosen("train.method", old.train.method, method)
     return Mapped.kept("train.method", method, reason)
@@ -139,11 +139,11 @@ def _grader(old: Experiment, new: Target) -> Iterator[Mapped]:
         yield Mapped.refused(
             "train.grader",
             grader.get("type"),
-            f"{service} has nothing like graders of the type {kinds}",
+            f"{service} doesn't support graders of type {kinds}",
             hint="Choose a target that has them with --to, or write a grader of another type.",
         )
     elif new.provider == "bedrock":
-        reason = "sent as it is; Amazon Bedrock documents graders of the type lambda alone, and may refuse it"
+        reason = "sent as it is; Amazon Bedrock documents only graders of type lambda, and may refuse it"
         yield Mapped.kept("train.grader", grader.get("type"), reason)
     else:
         yield Mapped.kept("train.grader", grader.get("type"), "sent as it is")
@@ -206,7 +206,8 @@ def _rate(old: Target, new: Target, before: Any, given: Any) -> Mapped:
         return Mapped.kept(key, before, "relative to the same rates as before")
     was = service_name(old)
     reason = (
-        f"{before:g} times the usual rate of {was} says nothing about the rates of {service}: its usual rate"
+        f"{before:g} times the usual rate of {was} says nothing about the rates of {service}: its usual rate "
+        "is used"
     )
     return Mapped.changed(key, before, "auto", reason)
 
@@ -234,7 +235,7 @@ def _of_the_method(name: str, before: Any, given: Any, new: Target) -> Mapped:
         return Mapped.refused(
             key,
             before,
-            f"{service} can't train the top layers alone",
+            f"{service} can't train only the top layers",
             hint=f"Delete `{name}` from a copy of the experiment, and port that.",
         )
     return Mapped.kept(key, before, "as used: it belongs to the method")
@@ -270,7 +271,7 @@ def _of_the_job(old: Experiment, new: Target, given: Mapping[str, Any]) -> Itera
             reason = f"{service} stops bad training itself: it is not used"
             yield Mapped.dropped("train.stop_when", "set", reason)
         else:
-            yield Mapped.kept("train.stop_when", "set", "it is watched by ftrun itself")
+            yield Mapped.kept("train.stop_when", "set", "ftrun watches it itself")
 
 
 def sent_or_not(key: str, capability: str, before: Any, new: Target, reason: str) -> Mapped:
@@ -286,7 +287,7 @@ def shared_mapping(old: Experiment) -> Iterator[Mapped]:
     budget = {"usd": old.budget.usd, "usd_per_month": old.budget.usd_per_month}
     for name, value in budget.items():
         if value is not None:
-            reason = "it holds for the new experiment too"
+            reason = "it applies to the new experiment too"
             yield Mapped.kept(f"budget.{name}", value, reason)
     if old.state is not None:
         reason = "the new experiment keeps its state there too, under its own name"

@@ -88,7 +88,6 @@ class Port:
     text: str
     changes: Mapping[str, Any]
     mapping: tuple[Mapped, ...]
-    comparing: Comparing
     notes: tuple[str, ...] = ()
     terms: str | None = None
     estimate: Mapping[str, Any] | None = None
@@ -174,7 +173,6 @@ class _Porting:
             ),
             changes=changes,
             mapping=tuple(sorted(self.mapped, key=_group)),
-            comparing=compared,
             notes=tuple(self._notes(new, rows, compared)),
             terms=self._terms(),
             estimate=rows.result.estimate,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ftrun.errors import UsageError
 from ftrun.evaluation.rescued_files import RescuedFiles, is_changed, rescued_of
+from ftrun.experiment.evaluation import BASE, TUNED
 from ftrun.experiment.model import Evaluation, Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.runner.porting.earlier import tuned_model
@@ -18,7 +19,6 @@ from ftrun.runner.porting.mapping import Mapped, Status, service_name
 from ftrun.runner.session import Session
 
 OLD = "old"
-TUNED, BASE = "tuned", "base"
 CODE = "no_recorded_answers"
 
 

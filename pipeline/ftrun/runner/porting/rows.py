@@ -94,7 +94,7 @@ def row_mapping(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> 
                 f"rows of {role}",
                 f"{file.over_limit} of {file.examples} rows",
                 None,
-                f"longer than the model's context: {service} trains on their beginning alone",
+                f"longer than the model's context: {service} trains only on their beginning",
             )
 
 
@@ -111,7 +111,7 @@ def _files(experiment: Experiment) -> Iterator[Mapped]:
     if split is not None and split.validation:
         files = split.validation
         shown = [str(one.path) for one in files] if isinstance(files, tuple) else str(files)
-        reason = "the same file, byte for byte" if data.verbatim else "the same rows, by the same seed"
+        reason = "the same file, byte for byte" if data.verbatim else "the same rows, with the same seed"
         yield sent_or_not("data.split.validation", "validation_file", shown, target, reason)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ftrun.cost.amounts import money
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.runner.rescuing.pricing import Asked
+from ftrun.runner.rescuing.pricing import RescueEstimate
 from ftrun.runner.rescuing.questions import RescueOptions
 from ftrun.runner.rescuing.rescue import OneRescue, Rescued
 from ftrun.runner.session import Session
@@ -166,12 +166,12 @@ def _rate(rescue: OneRescue) -> float | None:
     return rescue.session.experiment.budget.yen_per_usd
 
 
-def _asked_words(rescue: OneRescue, asked: Asked) -> str:
+def _asked_words(rescue: OneRescue, asked: RescueEstimate) -> str:
     """Return in words how many answers are missing, and what they cost."""
     experiment, (read, written), total = rescue.session.experiment, asked.tokens, asked.total
     name, target, number = experiment.name, experiment.target.name, asked.missing
     if not number:
-        return f"{name} on {target}: all {total:,} answers are kept; nobody is asked"
+        return f"{name} on {target}: all {total:,} answers are already recorded; nothing is asked"
     if not asked.paid:
         return (
             f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, "
@@ -207,7 +207,7 @@ def _agree(rescues: Sequence[OneRescue], settings: RunSettings, emit: Emit) -> N
             one.result.error = error
 
 
-def _total(asked: Sequence[Asked | None]) -> dict[str, Any]:
+def _total(asked: Sequence[RescueEstimate | None]) -> dict[str, Any]:
     """Return the US$ of all together and, where one is unknown, why."""
     costs = [one.usd for one in asked if one is not None]
     unknown = next(
