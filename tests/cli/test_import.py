@@ -157,6 +157,7 @@ def test_it_speaks_japanese(here: Ftrun) -> None:
     """The page for people is Japanese where the user's language is; commands and names stay."""
     shown = here(*WORDS, "--yes", env={"FTRUN_LANG": "ja"}).stdout
     assert "4 件" in shown and "git add imported" in shown
+    assert "から imported へ" in shown  # a folder, not a word
     assert "imported  4" not in shown and "not imported" not in shown and "note:" not in shown
 
 

@@ -10,6 +10,11 @@ import click
 from ftrun.language import ENGLISH, begun, localized, phrase, screen_language, verbatim
 from ftrun.text import display_width
 
+MEANT = {
+    "default": "the default value",
+    "required": "it must be given",
+}  # what click adds to an option's help
+
 
 class LocalizedHelp(click.HelpFormatter):
     """Writes help as click does; lines of a language without spaces are broken between any two characters."""
@@ -74,7 +79,7 @@ class LocalizedHelp(click.HelpFormatter):
         return self._translated(text) + (f" [{'; '.join(words)}]" if bracket else "")
 
     def _word(self, word: str) -> str:
-        return phrase(word, self._language)
+        return phrase(MEANT[word], self._language) if word in MEANT else word
 
     def _translated(self, text: str) -> str:
         return localized(begun(text, self._language), self._language)

@@ -210,7 +210,7 @@ def _summary(result: ImportResult, source: ImportSource) -> Iterator[str]:
     from ftrun.experiment.places import shown_path
 
     took = f"{result.seconds:.0f} s"
-    into = f"{shown_path(result.folder)}/"  # by itself `imported` is a word that is translated
+    into = shown_path(result.folder)
     yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
@@ -261,7 +261,7 @@ def _next(result: ImportResult) -> Iterator[str]:
     from ftrun.cli.command_lines import program
     from ftrun.experiment.places import shown_path
 
-    folder = shlex.quote(f"{shown_path(result.folder)}/")
+    folder = shlex.quote(shown_path(result.folder))
     # the newest is the likeliest to be in use, and its model to answer
     usable = [one for one in result.imported if "training_file" not in one.missing] or result.imported
     last = shlex.quote(usable[-1].config)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
-from ftrun.language import localized, phrase, screen_language
+from ftrun.language import ENGLISH, localized, phrase, screen_language
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -18,11 +18,21 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner.importing.destinations import Destination
     from ftrun.targets import Service
 
-VALIDATION = {
-    "there": "validation there",
-    "gone": "validation gone",
-    "imported": "validation imported",
-    "unknown": "validation unknown",
+# short words are also names of folders and candidates, so each is translated as what it stands for here
+MEANT = {
+    "ends": "when the model ends",
+    "base": "the base it was tuned from",
+    "imported": "imported into this folder",
+    "last used": "when it was last used",
+    "there": "still at the provider",
+    "gone": "gone at the provider",
+    "recorded": "answers are recorded here",
+    "yes": "yes, it is so",
+    "no": "no, it is not so",
+    "validation there": "the validation file is still at the provider",
+    "validation gone": "the validation file is gone at the provider",
+    "validation imported": "the validation file is imported",
+    "validation unknown": "nothing is known of the validation file",
 }
 HEAD = ("ends", "base", "data", "imported", "answers", "last used")
 
@@ -87,7 +97,8 @@ def _row(one: TunedModel, columns: Sequence[str]) -> list[str]:
 
 def _said(word: str) -> str:
     """Return a word of the table in the language of the screen."""
-    return phrase(word, screen_language())
+    language = screen_language()
+    return word if language == ENGLISH else phrase(MEANT.get(word, word), language)
 
 
 def _end(one: TunedModel) -> str:
@@ -104,7 +115,7 @@ def _data(one: TunedModel) -> str:
     """Return whether the files are still there."""
     if one.validation in (None, one.training):
         return _said(one.training)
-    return _said(one.training) + _said(", ") + _said(VALIDATION[str(one.validation)])
+    return _said(one.training) + _said(", ") + _said(" ".join(["validation", str(one.validation)]))
 
 
 def _cost(place: Destination | None, one: TunedModel) -> str:
