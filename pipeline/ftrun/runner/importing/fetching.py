@@ -32,6 +32,7 @@ MOST_IN_VAIN = 24  # calls that fail in a row, each after all its tries, until e
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds
 LONGEST_ASKED = 120.0  # seconds that a server may ask to wait
 MOST_EVENTS = 100_000  # of a job
+MOST_LISTED = 100_000  # jobs or files of an account
 LARGEST = 600_000_000  # bytes of a file; providers take up to 512 MB
 LARGE = 64_000_000  # bytes: such files are read one after the other
 LARGE_PAGE = 10_000  # files
@@ -119,6 +120,8 @@ class Patience:
                 except ServiceError as error:
                     if error.code not in TRANSIENT or len(found) == before:
                         raise
+                    if len(found) > MOST_LISTED:
+                        raise EndlessListError(len(found)) from error
                 else:
                     return
 
@@ -129,6 +132,17 @@ class Patience:
 def _pause(tries: int, asked: float | None) -> float:
     own = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (tries - 1))
     return max(own, min(asked or 0.0, LONGEST_ASKED))
+
+
+class EndlessListError(FtrunError):
+    """The server's list goes on and on."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the server's list still went on after {size:,} entries",
+            code="unreadable_answer",
+            hint="Name the jobs to import instead of --all, or ask whoever runs the server.",
+        )
 
 
 class OutOfReachError(FtrunError):
