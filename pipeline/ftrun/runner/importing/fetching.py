@@ -135,11 +135,11 @@ def _pause(tries: int, asked: float | None) -> float:
 
 
 class EndlessListError(FtrunError):
-    """The server's list goes on and on."""
+    """The server's list has no end."""
 
     def __init__(self, size: int) -> None:
         super().__init__(
-            f"the server's list still went on after {size:,} entries",
+            f"the server's list has no end: more than {size:,} entries came",
             code="unreadable_answer",
             hint="Name the jobs to import instead of --all, or ask whoever runs the server.",
         )
