@@ -118,6 +118,7 @@ def leave(folder: Path, *, real: bool) -> None:
         assert set(account.downloads.values()) == {1}
     committed = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True)
     assert "imported/configs/rescued/tickets-openai.jsonl" in committed.stdout
+    assert "imported/runs/tickets-local/local/report.md" in committed.stdout
     assert KEY not in "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.yaml"))
 
 

@@ -77,7 +77,7 @@ def record(folder: Path, name: str, tuned: str) -> None:
     rescued = folder / "configs" / "rescued"
     rescued.mkdir(exist_ok=True)
     (rescued / f"{name}-openai.jsonl").write_text("{}\n")
-    about = {"model": tuned, "date": "2026-11-20T10:00:00+00:00"}
+    about = {"model": tuned, "date": "2026-11-20T10:00:00+00:00", "sha256": "0"}
     (rescued / f"{name}-openai.json").write_text(json.dumps(about))
 
 
@@ -119,7 +119,7 @@ def test_plan_without_the_server_takes_the_table(azure: Paid, today: Callable[[s
     document = azure.json("plan", azure.config, "--yes")
     notes = " | ".join(document["notes"])
     assert "remote not checked" in notes and "training gpt-4.1-mini may end from 2027-04-14 on" in notes
-    assert "only customers who trained there before" in notes
+    assert "only customers who have trained there before" in notes
     (ends,) = document["ends"]
     assert (ends["ends"], ends["ends_source"], ends["ends_not_before"]) == ("2027-10-14", "table", True)
 

@@ -120,6 +120,23 @@ def test_what_cannot_be_meant_is_refused(here: Ftrun, words: tuple[str, ...], co
     assert not (here.folder / "imported").exists()
 
 
+def test_a_tuned_model_may_stand_for_its_job(here: Ftrun, account: OldAccount) -> None:
+    """The list shows models, so their names are taken as ids; an unknown one has a tip."""
+    model = next(one["fine_tuned_model"] for one in account.stock.jobs.values() if one["fine_tuned_model"])
+    done = here.json("import", model, "--config", "account.yaml", "--yes")
+    assert [one["fine_tuned_model"] for one in done["imported"]] == [model]
+    wrong = here("import", f"{model}x", "--config", "account.yaml")
+    assert wrong.returncode == 1
+    assert f"not imported  {model}x: this account has no such job" in wrong.stdout
+    assert "tip: `ftrun import --list` shows" in wrong.stdout
+
+
+def test_the_tip_names_the_file_that_was_given(here: Ftrun) -> None:
+    """Without --all or a job, the command to type has the same --config."""
+    refused = here.json("import", "--config", "account.yaml", code=2)
+    assert refused["error"]["hint"] == "ftrun import --all --config account.yaml"
+
+
 def test_a_wrong_key_ends_it(here: Ftrun, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's refusal is the error; nothing is written."""
     monkeypatch.setenv(KEY_NAME, "fk-another-key-0123456789")

@@ -96,7 +96,7 @@ def test_other_targets_of_the_file_are_priced(run: Run, tmp_path: Path) -> None:
     assert totals["there"] == pytest.approx(tokens * 2 / 1e6, abs=0.01) and totals["engine"] == 0
     said = run("--list")
     assert said.splitlines()[0].split()[-3:] == ["there", "engine", "model"]
-    assert "training all with data again at engine: free" in said
+    assert "retraining all that have data at engine: free" in said
     marked = run("--list", "--markdown")
     assert "| there | engine | model |" in marked
 
@@ -110,5 +110,5 @@ def test_lost_answers_change_nothing(tmp_path: Path, run: Run, account: OldAccou
 
 def test_the_list_takes_no_ids(run: Run) -> None:
     """--list is about the account, and --markdown is about --list: one message, and nothing is imported."""
-    assert "--list lists all jobs" in run("ftjob-1", "--list", code=2)
-    assert "--list lists all jobs" in run("--all", "--markdown", code=2)
+    assert "--list takes no JOB_ID" in run("ftjob-1", "--list", code=2)
+    assert "--list takes no JOB_ID" in run("--all", "--markdown", code=2)

@@ -40,6 +40,7 @@ def test_help_is_japanese(command: str, tmp_path: Path) -> None:
     """Every command's help is Japanese, with lines that fit and the options' names as they are."""
     done = Ftrun(tmp_path)(*command.split(), "--help", env={**JAPANESE, "COLUMNS": "90"}, encoding="utf-8")
     assert done.returncode == 0 and "使い方: ftrun" in done.stdout and "--help" in done.stdout
+    assert "[default" not in done.stdout and "[required]" not in done.stdout
     assert not english(done.stdout)
     assert all(display_width(line) <= 92 for line in done.stdout.splitlines())
     if not command:

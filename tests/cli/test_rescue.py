@@ -487,6 +487,8 @@ def test_many_at_once(trained: Paid) -> None:
     assert found["broken"]["status"] == "failed" and document["error"]["code"] == "model_gone"
     said_of_it = trained.run("rescue", "--all", "--yes", code=1)
     assert "not rescued: configs/parts.yaml (not an experiment: it has no `name`)" in said_of_it
+    assert "as recorded before: the answers of 4 experiments" in said_of_it and "e0 on" not in said_of_it
+    assert "so that nobody is asked: 4 of 5" in trained.error and "e0 on" not in trained.error
     assert "git add configs/rescued" in said_of_it and " port configs/e0.yaml --to local" in said_of_it
 
 
@@ -539,7 +541,7 @@ def test_a_model_that_must_be_deployed_is_deployed_asked_and_removed(
 
 def test_usage(trained: Paid) -> None:
     """Neither files nor --all, or both; an experiment without a tuned model."""
-    assert "or say --all" in trained.json("rescue", code=2)["error"]["message"]
+    assert "or pass --all" in trained.json("rescue", code=2)["error"]["message"]
     assert trained.json("rescue", "toy.yaml", "--all", code=2)["error"]["code"] == "usage"
     assert trained.json("rescue", "--all", code=2)["error"]["code"] == "no_experiments"
     error = trained.json(*RESCUE, "--set", "train.suffix=other", code=2)["error"]

@@ -10,13 +10,12 @@ import pytest
 
 from ftrun import data
 from ftrun.cost.availability import (
-    Told,
+    ServerEnds,
     ends_of,
     existing_customers_note,
     service_of,
-    shutdown_message,
-    warnings,
 )
+from ftrun.cost.availability_warnings import shutdown_message, warnings
 from ftrun.cost.models import base_model, family
 from ftrun.experiment.target import Target
 
@@ -141,12 +140,12 @@ def test_what_is_said_on_which_day(day: str, said: list[str]) -> None:
 
 def test_a_servers_own_date_wins_and_is_named() -> None:
     """What the server tells replaces the table's, each date by itself, and the message says whose it is."""
-    ends = ends_of(OPENAI, Told(answers=date(2027, 3, 1)))
+    ends = ends_of(OPENAI, ServerEnds(answers=date(2027, 3, 1)))
     assert ends.answers is not None and ends.training is not None
     assert (ends.answers.source, ends.training.source) == ("server", "table")
     said = shutdown_message(ends, ends.answers, DECEMBER)
     assert "2027-03-01, in 90 days (source: the server)" in said
-    late = ends_of(AZURE, Told(training=date(2026, 12, 24)))
+    late = ends_of(AZURE, ServerEnds(training=date(2026, 12, 24)))
     assert [message for _, message in warnings(late, DECEMBER)] == [
         "training gpt-4.1-mini-2025-04-14 ends on 2026-12-24, in 23 days (source: the server)"
     ]
@@ -154,7 +153,7 @@ def test_a_servers_own_date_wins_and_is_named() -> None:
 
 def test_azures_base_may_go_before_what_was_tuned_from_it() -> None:
     """When a base model stops answering at Azure says nothing of the tuned ones; their own date does."""
-    told = Told(answers=date(2026, 10, 1), with_tuned=False)
+    told = ServerEnds(answers=date(2026, 10, 1), with_tuned=False)
     base = ends_of(AZURE, told)
     assert base.answers is not None and base.answers.day == date(2027, 10, 14)
     tuned = ends_of(AZURE, told, model="gpt-4.1-mini-2025-04-14.ft-1")
@@ -172,4 +171,4 @@ def test_check_warns_of_azure_too(make: Any) -> None:
     assert [problem.code for problem in found] == ["model_shutdown", "jobs_closed"]
     assert all(problem.hint for problem in found)
     note = existing_customers_note(AZURE)
-    assert note is not None and "only customers who trained there before" in note
+    assert note is not None and "only customers who have trained there before" in note

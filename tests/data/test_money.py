@@ -12,7 +12,7 @@ import pytest
 from ftrun import data
 from ftrun.cost import prices
 from ftrun.cost.amounts import cost_words, money
-from ftrun.cost.availability import target_problems
+from ftrun.cost.availability_warnings import target_problems
 from ftrun.cost.candidates import PRICED, SHOWN
 from ftrun.cost.expected import NOTHING, Asked, Rows
 from ftrun.cost.models import encoding_of

@@ -87,6 +87,13 @@ def test_imported_says_where_an_experiment_is_from(place: Workplace) -> None:
     assert place.wrong_with("imported: {job_id: a, missing: [hope]}\n").code == "wrong_value"
 
 
+def test_what_extends_an_imported_experiment_was_not_imported(place: Workplace) -> None:
+    """It is another experiment, such as a port: the old model isn't its own."""
+    imported = place.build("imported: {job_id: a}\n")
+    child = place.write("child.yaml", f"extends: {imported.file.name}\nname: child\n")
+    assert imported.imported is not None and build_experiment(read_document(child)).imported is None
+
+
 def test_an_imported_experiment_without_data_may_ask_nothing(place: Workplace) -> None:
     """Its training file is lost: the candidates stand for themselves; elsewhere that is an error."""
     text = HEAD + "eval: {models: [{name: tuned, model: 'ft:m:o:s:1'}, base]}\n"

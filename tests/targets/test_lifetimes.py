@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ftrun.targets.api.reading import model_of
-from ftrun.targets.lifetimes import day_of, told
+from ftrun.targets.lifetimes import day_of, server_ends
 from support.scripted_server import Answer, refusal
 from targets.conftest import Connect
 
@@ -62,7 +62,7 @@ def test_a_model_of_any_server_is_read(
 ) -> None:
     """OpenAI's and Azure's fields in the forms that servers give them; anything else is no date."""
     _, service = connect(lambda asked: Answer({"id": "m", **given}))
-    found = told(service.model("m"))
+    found = server_ends(service.model("m"))
     days = (found.training, found.answers)
     assert days == tuple(date.fromisoformat(one) if one else None for one in (training, answers))
 
@@ -78,10 +78,10 @@ def test_a_base_speaks_for_what_was_tuned_from_it_only_at_openai(connect: Connec
             else refusal(404)
         )
     )
-    openai, azure = told(service.model("openai")), told(service.model("azure"))
-    assert told(None, openai).answers == date(2027, 1, 14)
-    assert told(None, azure).answers is None and told(None, azure).training == date(2027, 1, 14)
-    assert told(service.model("azure"), openai).answers == date(2027, 1, 14)
+    openai, azure = server_ends(service.model("openai")), server_ends(service.model("azure"))
+    assert server_ends(None, openai).answers == date(2027, 1, 14)
+    assert server_ends(None, azure).answers is None and server_ends(None, azure).training == date(2027, 1, 14)
+    assert server_ends(service.model("azure"), openai).answers == date(2027, 1, 14)
 
 
 def test_models_are_read_without_a_server() -> None:

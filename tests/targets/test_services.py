@@ -161,7 +161,7 @@ def test_a_multiplier_is_never_taken_for_a_learning_rate(tmp_path: Path) -> None
 def test_only_the_engine_trains_the_top_layers_alone(tmp_path: Path) -> None:
     """Elsewhere `top_layers` is an error at its line, before anything is sent; here it is no problem."""
     more = "train: {hyperparameters: {top_layers: 2}}\n"
-    with pytest.raises(ConfigError, match="can't train the top layers alone") as caught:
+    with pytest.raises(ConfigError, match="can't train only the top layers") as caught:
         check_request(build(tmp_path, "provider: openai, model: m", more))
     assert caught.value.problem.line == 6 and "provider: local" in str(caught.value.problem.hint)
     assert check_request(build(tmp_path, "provider: local, model: rehearsal", more)) == []

@@ -42,7 +42,7 @@ class Finding:
 
 @click.command(name="doctor")
 @click.argument("configs", nargs=-1, type=ConfigPath(), metavar="[CONFIG]...")
-@click.option("--ci", is_flag=True, help="Check until when the experiments' models can be used, instead.")
+@click.option("--ci", is_flag=True, help="Check instead how long the experiments' models can be used.")
 @click.option(
     "--within",
     type=click.IntRange(min=0),
@@ -57,12 +57,12 @@ def command(
     """Check this machine and say how to fix what is wrong. Exits with 1 if anything is.
 
     With --ci, check instead which models of the experiments (default: all in configs/ and imported/configs/)
-    are over or end soon, by the dates that ftrun knows. It asks no server, needs no key, and exits with 1 if
-    something is over.
+    have ended or end soon, by the dates that ftrun knows. It asks no server, needs no key, and exits with 1
+    if a model has ended.
     """
     if ci:
         from ftrun.cli.doctor_ci import report_ends
-        from ftrun.cost.availability import SOON
+        from ftrun.cost.availability_warnings import SOON
 
         return report_ends(configs, runs_dir, within=SOON if within is None else within, as_json=as_json)
     if configs or within is not None or runs_dir is not None:

@@ -102,7 +102,7 @@ def _summary(found: Survey, now: date, within: int) -> str:
 
 def _group(status: Status, uses: Sequence[Use], now: date, within: int) -> Iterator[str]:
     """Yield what ends, and which experiments use it."""
-    from ftrun.cost.availability import warnings
+    from ftrun.cost.availability_warnings import warnings
     from ftrun.runner.ending import as_one
 
     for number, (_, message) in enumerate(warnings(as_one(uses), now, within)):
@@ -152,6 +152,6 @@ def _commands(uses: Sequence[Use], now: date) -> Iterator[str]:
         yield f"  ask another model in eval.models of {file}"
     if any(one.endswith(f" {PLACEHOLDER}") for one in others[:EACH]):
         yield (
-            "  TARGET is one that stays: add it to the file, such as "
+            "  TARGET is a target that stays: add one to the file, such as "
             "`local: {provider: local, model: smollm2-135m-instruct}`"
         )

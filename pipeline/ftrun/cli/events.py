@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -48,7 +48,7 @@ def command(
         else:
             events = service.events(job_id, newest=MOST)
             if as_json:
-                print_json({"events": [_as_dict(event) for event in events]})
+                print_json({"events": [event.as_dict() for event in events]})
             for event in () if as_json else events:
                 _show(event, as_json=False)
     return 0
@@ -71,18 +71,8 @@ def _follow(service: Service, job_id: str, as_json: bool) -> None:
 
 def _show(event: Event, *, as_json: bool) -> None:
     if as_json:
-        print(json_text(_as_dict(event)), flush=True)
+        print(json_text(event.as_dict()), flush=True)
         return
     at = datetime.fromtimestamp(event.created_at).strftime("%H:%M:%S")
     level = "" if event.level == "info" else f"{event.level}: "
     print(f"{at}  {level}{visible(event.message)}", flush=True)
-
-
-def _as_dict(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "created_at": event.created_at,
-        "level": event.level,
-        "message": event.message,
-        "data": dict(event.data),
-    }

@@ -53,7 +53,7 @@ class LocalizedHelp(click.HelpFormatter):
         column = min(max((display_width(name) for name, _ in rows), default=0), col_max) + col_spacing
         for name, text in rows:
             start = f"{'':>{self.current_indent}}{name}"
-            lines = wrapped(self._translated(text), max(20, self.width - self.current_indent - column))
+            lines = wrapped(self._described(text), max(20, self.width - self.current_indent - column))
             if display_width(name) > column - col_spacing or not lines:
                 self.write(f"{start}\n")
             else:
@@ -65,6 +65,16 @@ class LocalizedHelp(click.HelpFormatter):
     def getvalue(self) -> str:
         """Return the text; names of commands that are words too, such as `data`, stay as they are."""
         return verbatim(super().getvalue())
+
+    def _described(self, text: str) -> str:
+        """Return an option's help translated, with what click adds to it: `[default: 20; x>=0]`."""
+        text, bracket, added = text.partition("  [")
+        parts = [one.removesuffix("]").partition("default: ") for one in added.split("; ")] if bracket else []
+        words = [f"{self._word('default')}: {one[2]}" if one[1] else self._word(one[0]) for one in parts]
+        return self._translated(text) + (f" [{'; '.join(words)}]" if bracket else "")
+
+    def _word(self, word: str) -> str:
+        return phrase(word, self._language)
 
     def _translated(self, text: str) -> str:
         return localized(begun(text, self._language), self._language)

@@ -20,7 +20,7 @@ from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-    from ftrun.runner.importing import FailedJob, ImportedJob, ImportResult, Source
+    from ftrun.runner.importing import FailedJob, ImportedJob, ImportResult, ImportSource
     from ftrun.targets import Service
 
 DEFAULT = Path("imported")
@@ -56,7 +56,7 @@ targets:
 )
 @click.option("--list", "listing", is_flag=True, help="Import nothing: list the tuned models and their ends.")
 @click.option("--markdown", is_flag=True, help="With --list: print the table as Markdown.")
-@click.option("--yes", is_flag=True, help="Agree that FILE's key is sent to FILE's server.")
+@click.option("--yes", is_flag=True, help="Agree to send FILE's key to FILE's server.")
 @json_option
 def command(
     job_ids: tuple[str, ...],
@@ -71,10 +71,11 @@ def command(
 ) -> int:
     """Turn fine-tuning jobs of a provider into experiments in DIR/configs, with their data, for git.
 
-    An imported experiment stands as done: running it does nothing. Importing again adds what is new. Nothing
-    is created or paid at the provider. Without --config, --target may be a provider's name, such as openai.
+    An imported experiment counts as done: running it does nothing. Importing again adds what is new. Nothing
+    is created or paid at the provider. A tuned model's name may stand for its job. Without --config, --target
+    may be a provider's name, such as openai.
 
-    With --list, print of every tuned model until when it answers, whether its data are still there and saved
+    With --list, show for every tuned model how long it answers, whether its data still exist and are saved
     here, and what training it again would cost at the other targets of FILE.
     """
     from ftrun.cli.interrupts import heed_signals
@@ -91,12 +92,12 @@ def command(
         return 0
     if listing or markdown:
         hint = "ftrun import --list --config FILE"
-        raise UsageError("--list lists all jobs, and --markdown belongs to it", code="usage", hint=hint)
+        raise UsageError("--list takes no JOB_ID, and --markdown needs --list", code="usage", hint=hint)
     if bool(job_ids) == every:
         raise UsageError(
-            "name the jobs to import, or import --all" if not every else "either JOB_IDs or --all, not both",
+            "name the jobs to import, or pass --all" if not every else "pass JOB_IDs or --all, not both",
             code="usage",
-            hint=EXAMPLE if not job_ids else f"ftrun import {shlex.join(job_ids)}",
+            hint=_example(config, target) if not job_ids else f"ftrun import {shlex.join(job_ids)}",
         )
     heed_signals()
     reporter = Reporter(quiet=as_json)
@@ -113,6 +114,14 @@ def command(
     else:
         _print(result, source)
     return 0 if all(one.expected for one in result.failed) else 1
+
+
+def _example(config: Path | None, target: str | None) -> str:
+    """Return the command that imports all jobs, with the target that was given."""
+    if config is None and target is None:
+        return EXAMPLE
+    given = [] if config is None else ["--config", str(config)]
+    return f"ftrun import --all {shlex.join([*given, *([] if target is None else ['--target', target])])}"
 
 
 @contextmanager
@@ -138,9 +147,9 @@ def _of_provider(folder: Path, provider: str) -> Path:
     needed = [] if provider == "local" else providers.service(provider).get("needs", [])
     if needed:
         raise UsageError(
-            f"--target {provider}: this provider also needs `{needed[0]}`, which only an experiment file has",
+            f"--target {provider}: this provider also needs `{needed[0]}`, which an experiment file can set",
             code="no_target",
-            hint=f"Write it into an experiment, then: ftrun import --all --config FILE --target {provider}",
+            hint=f"Set it in an experiment file, then: ftrun import --all --config FILE --target {provider}",
         )
     file = real(folder) / "import.yaml"
     write_atomic(file, WITHOUT_CONFIG.format(target=provider, model=BUILT_IN_TARGETS["local"]["model"]))
@@ -156,16 +165,16 @@ def _connection(config: Path, target: str | None, *, yes: bool) -> Iterator[tupl
         yield session, service
 
 
-def _source(session: Session, service: Service) -> Source:
+def _source(session: Session, service: Service) -> ImportSource:
     from ftrun.experiment import read_document
     from ftrun.experiment.build import BUILT_IN_TARGETS
-    from ftrun.runner.importing import Source
+    from ftrun.runner.importing import ImportSource
     from ftrun.targets import identity_of, is_local
     from ftrun.workflow.context import where_is
 
     chosen = session.experiment.target
     targets = read_document(session.experiment.file).data.get("targets") or BUILT_IN_TARGETS
-    return Source(
+    return ImportSource(
         service=service,
         target=chosen.name,
         mapping=targets[chosen.name],
@@ -187,7 +196,7 @@ def _trusting() -> Iterator[None]:
         raise
 
 
-def _print(result: ImportResult, source: Source) -> None:
+def _print(result: ImportResult, source: ImportSource) -> None:
     """Print what a person wants to know, and what to do next."""
     for text in _summary(result, source):
         print(visible(text))
@@ -197,16 +206,18 @@ def _print(result: ImportResult, source: Source) -> None:
             print(f"  {visible(line)}")
 
 
-def _summary(result: ImportResult, source: Source) -> Iterator[str]:
+def _summary(result: ImportResult, source: ImportSource) -> Iterator[str]:
     from ftrun.experiment.places import shown_path
 
     took = f"{result.seconds:.0f} s"
-    into = shown_path(result.folder)
+    into = f"{shown_path(result.folder)}/"  # by itself `imported` is a word that is translated
     yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
     yield from _missing(result.imported)
     yield from _failures(result.failed)
+    if any(one.code == "no_such_job" for one in result.failed):
+        yield "  tip: `ftrun import --list` shows the account's tuned models; each may stand for its job."
     yield from _listed(list(_remarks([*result.imported, *result.skipped])))
     yield from (f"note: {note}" for note in result.notes)
 
@@ -250,7 +261,7 @@ def _next(result: ImportResult) -> Iterator[str]:
     from ftrun.cli.command_lines import program
     from ftrun.experiment.places import shown_path
 
-    folder = shlex.quote(shown_path(result.folder))
+    folder = shlex.quote(f"{shown_path(result.folder)}/")
     # the newest is the likeliest to be in use, and its model to answer
     usable = [one for one in result.imported if "training_file" not in one.missing] or result.imported
     last = shlex.quote(usable[-1].config)

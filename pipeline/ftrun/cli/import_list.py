@@ -9,20 +9,30 @@ from typing import TYPE_CHECKING
 
 from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
+from ftrun.language import localized, phrase, screen_language
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-    from ftrun.runner.importing.inventory import Account, Destination, TunedModel
+    from ftrun.runner.importing.account import Account, TunedModel
+    from ftrun.runner.importing.destinations import Destination
     from ftrun.targets import Service
 
+VALIDATION = {
+    "there": "validation there",
+    "gone": "validation gone",
+    "imported": "validation imported",
+    "unknown": "validation unknown",
+}
 HEAD = ("ends", "base", "data", "imported", "answers", "last used")
 
 
 def print_account(session: Session, service: Service, out: Path, *, as_json: bool, markdown: bool) -> None:
     """Print what is at the session's target. Models could go to the other targets of its file."""
     from ftrun.cost.availability import today
-    from ftrun.runner.importing.inventory import account_of, elsewhere, saved_here
+    from ftrun.runner.importing.account import account_of
+    from ftrun.runner.importing.destinations import elsewhere
+    from ftrun.runner.importing.saved import saved_here
     from ftrun.targets import identity_of
 
     target = session.experiment.target
@@ -41,7 +51,7 @@ def account_lines(account: Account, *, markdown: bool) -> Iterator[str]:
         yield f"There is no tuned model at {visible(account.target)}."
     else:
         columns = _columns(account.models)
-        head = [*HEAD, *columns, "model"]
+        head = [*map(_said, HEAD), *columns, _said("model")]
         rows = [head, *(_row(one, columns) for one in account.models)]
         if markdown:
             yield f"### Tuned models at {account.target}, {account.date}"
@@ -67,29 +77,34 @@ def _row(one: TunedModel, columns: Sequence[str]) -> list[str]:
         visible(_end(one)),
         visible(one.job.model),
         _data(one),
-        "yes" if one.imported else "no",
-        "recorded" if one.recorded else "no",
-        one.last_used or "unknown",
+        _said("yes" if one.imported else "no"),
+        _said("recorded" if one.recorded else "no"),
+        one.last_used or _said("unknown"),
         *(_cost(costs.get(name), one) for name in columns),
         visible(one.model),
     ]
+
+
+def _said(word: str) -> str:
+    """Return a word of the table in the language of the screen."""
+    return phrase(word, screen_language())
 
 
 def _end(one: TunedModel) -> str:
     """Return when a model ends, and by which source."""
     end = one.ends.answers
     if one.gone:
-        return "gone"
+        return _said("gone")
     if end is None:
-        return "unknown"
+        return _said("unknown")
     return f"{end.day} or later ({end.source})" if end.not_before else f"{end.day} ({end.source})"
 
 
 def _data(one: TunedModel) -> str:
     """Return whether the files are still there."""
     if one.validation in (None, one.training):
-        return one.training
-    return f"{one.training}, validation {one.validation}"
+        return _said(one.training)
+    return _said(one.training) + _said(", ") + _said(VALIDATION[str(one.validation)])
 
 
 def _cost(place: Destination | None, one: TunedModel) -> str:
@@ -98,7 +113,7 @@ def _cost(place: Destination | None, one: TunedModel) -> str:
     if place is None or place.usd is None:
         return "?"
     if place.usd == 0:
-        return "free"
+        return _said("free")
     return f"~{money(place.usd)}" if one.estimated else money(place.usd)
 
 
@@ -124,7 +139,8 @@ def _sums(account: Account) -> Iterator[str]:
     """Yield how many there are and end when, what is saved, and what training all of them elsewhere costs."""
     models = account.models
     data = Counter(one.training for one in models)
-    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {', '.join(_ends(models))}"
+    ends = _said(", ").join(map(localized, _ends(models)))
+    yield f"{len(models)} tuned model{'' if len(models) == 1 else 's'}: {ends}"
     yield (
         f"data: {data['imported']} imported, {data['there']} there, {data['gone']} gone, "
         f"{data['unknown']} unknown; answers recorded: {sum(one.recorded is not None for one in models)}"
@@ -133,10 +149,10 @@ def _sums(account: Account) -> Iterator[str]:
         if one.usd is not None:
             cost = "free" if one.usd == 0 else money(one.usd)
             left = f" ({one.note})" if one.note and one.usd else ""
-            yield f"training all with data again at {visible(one.target)}: {cost}{left}"
+            yield f"retraining all that have data at {visible(one.target)}: {cost}{left}"
     unknown = [one for one in account.totals() if one.usd is None]
     if unknown:
-        yield f"also possible, at prices that are not known here: {', '.join(one.target for one in unknown)}"
+        yield f"also possible, at unknown prices: {', '.join(one.target for one in unknown)}"
 
 
 def _ends(models: Sequence[TunedModel]) -> Iterator[str]:

@@ -90,8 +90,9 @@ def _expected(error: BaseException) -> FtrunError | None:
     return None
 
 
-def print_problems(error: FtrunError) -> None:
-    """Write every problem of `error` to stderr, with its place and how to fix it.
+def print_problems(error: FtrunError, *, said: str | None = None) -> None:
+    """Write every problem of `error` to stderr, with its place and how to fix it; not the tip that was `said`
+    just before.
 
     What the user asked for, such as to leave a job to itself or to stop, is not called an error.
     """
@@ -99,7 +100,7 @@ def print_problems(error: FtrunError) -> None:
     shown = error.problems[:MOST_PROBLEMS]
     if str(error) != shown[0].message:
         print(visible(str(error)), file=sys.stderr)
-    before: str | None = None
+    before = said
     for problem in shown:
         _print_problem(problem, label=label, with_hint=problem.hint != before)
         before = problem.hint

@@ -24,7 +24,7 @@ from ftrun.files import real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
-    from ftrun.cost.availability import Ends, Told
+    from ftrun.cost.availability import Ends, ServerEnds
     from ftrun.experiment.model import Experiment
     from ftrun.runner import Plan, Session
     from ftrun.targets import Service
@@ -125,34 +125,35 @@ def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> 
     return []
 
 
-def target_notes(experiment: Experiment, told: Told | None = None) -> list[str]:
-    """Return what to know about the target today, each note with its fix. `told`: what its server says of the
-    model.
+def target_notes(experiment: Experiment, server: ServerEnds | None = None) -> list[str]:
+    """Return what to know about the target today, each note with its fix. `server`: what its server
+    says of the model.
     """
     from ftrun.data import target_problems
 
     if not experiment.contacts_target:
         return []
-    return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment, told=told)]
+    return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment, server=server)]
 
 
 def _ends(context: Context, remote: Service | None) -> tuple[tuple[Ends, ...], list[str]]:
     """Return until when the target's model and the tuned one can be used, and what to say of it: by the
     server's word where it gives one, else by the table.
     """
-    from ftrun.cost.availability import ends_of, today, warnings
+    from ftrun.cost.availability import ends_of, today
+    from ftrun.cost.availability_warnings import warnings
     from ftrun.paid.asking.questionnaire import tuned_model
-    from ftrun.targets.lifetimes import asked, told
+    from ftrun.targets.lifetimes import listed_model, server_ends
 
     experiment, target = context.experiment, context.experiment.target
     if target.provider == "local" or not experiment.contacts_target:
         return (), []
-    base = told(asked(remote, target, target.model) if remote is not None else None)
+    base = server_ends(listed_model(remote, target, target.model) if remote is not None else None)
     first, notes = ends_of(target, base), target_notes(experiment, base)
     tuned = tuned_model(context)
     if tuned is None:
         return (first,), notes
-    own = told(asked(remote, target, tuned) if remote is not None else None, base)
+    own = server_ends(listed_model(remote, target, tuned) if remote is not None else None, base)
     second = ends_of(target, own, model=tuned, base=target.model)
     if second.answers != first.answers:  # otherwise it is said already
         notes += [message for _, message in warnings(replace(second, training=None), today())]

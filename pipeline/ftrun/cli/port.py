@@ -21,6 +21,7 @@ from ftrun.cli.reporter import Reporter
 from ftrun.cli.run import Greeting, closing_error, notify_of, print_outcome, run_document
 from ftrun.errors import FtrunError
 from ftrun.experiment.places import shown_path
+from ftrun.language import phrase, screen_language
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -64,7 +65,9 @@ HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
     is_flag=True,
     help="Train on the old model's recorded answers too; read its provider's terms first.",
 )
-@click.option("--without-old", is_flag=True, help="The old model is gone and nothing of it is recorded.")
+@click.option(
+    "--without-old", is_flag=True, help="Don't compare with the old model: it has no recorded answers."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would happen; write and run nothing.")
 @paying_option
 @max_wait_option
@@ -87,7 +90,8 @@ def command(
     --target is the target that has the old model.
     """
     from ftrun.runner import RunSettings, open_session
-    from ftrun.runner.porting.port import PortSettings, agreed, plan_port, refuse
+    from ftrun.runner.porting.agreeing import agreed, refuse
+    from ftrun.runner.porting.port import PortSettings, plan_port
 
     session = open_session(config, target=what["target"], runs=runs_dir)
     settings = PortSettings(config=other, **what)
@@ -134,14 +138,15 @@ def _run(
 ) -> int:
     """Write the new experiment and run it."""
     from ftrun.runner import apply, open_session
-    from ftrun.runner.porting.port import agree_to_terms, write_port
+    from ftrun.runner.porting.agreeing import agree_to_terms
+    from ftrun.runner.porting.writing import write_port
 
     agree_to_terms(port, how.ask)
     written = write_port(port, settings, session)
     reporter = Reporter(quiet=as_json)
     if not as_json:
         file = shown_path(port.path)
-        reporter.line(f"{file} written" if written else f"{file} is as it was")
+        reporter.line(f"{file} written" if written else f"{file} is unchanged")
     new = open_session(port.path, runs=runs_dir)
     outcome = apply(new, how, Greeting(new, reporter))
     reporter.end()
@@ -215,13 +220,14 @@ def _values(one: Mapped) -> str:
     """Return what a thing was and what it becomes."""
     before, after = _value(one.old), _value(one.new)
     if one.status == "changed":
-        return f"  {before or NOTHING} → {after or NOTHING}"
+        nothing = phrase(NOTHING, screen_language())
+        return f"  {before or nothing} → {after or nothing}"
     return f"  {before or after}" if before or after else ""
 
 
 def _value(value: Any) -> str:
     """Return a value in one short line; hashes in the names of files are shortened."""
-    from ftrun.runner.porting.writing import flow
+    from ftrun.experiment.yaml_writing import flow
 
     text = "" if value is None else value if isinstance(value, str) else flow(value)
     text = HASH.sub(r"\1…", text)

@@ -31,7 +31,7 @@ def cost_words(estimate: Mapping[str, Any]) -> str:
         stop = "" if budget is None else "; with a budget, a run stops here before it pays"
         return f"price unknown: {estimate['unknown']}{stop}"
     if usd == 0:
-        return "nothing"
+        return "nothing to pay"
     stop = ""
     if budget is not None and usd > budget:
         stop = f"; over the budget of {money(budget, rate)}: a run stops before it pays"

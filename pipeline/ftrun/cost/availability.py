@@ -1,5 +1,5 @@
 """Until when a model can be trained and the models tuned from it answer: by a dated table, availability.json,
-or by the server's own word, which wins. That a price is old is said here, too.
+or by the server's own word, which wins.
 
 The dates are data and change no result, so nothing here enters a fingerprint or the prepared files. A page
 that says "not before" is not taken for one that names the day.
@@ -8,7 +8,6 @@ that says "not before" is not taken for one that names the day.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatch
@@ -18,23 +17,17 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ftrun.cost.models import base_model, family
-from ftrun.cost.price_table import at_openai, price_of, price_table
-from ftrun.errors import Problem
+from ftrun.cost.price_table import at_openai
 from ftrun.experiment import providers
-from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import place_of
 from ftrun.experiment.target import Target
 
 TABLE = Path(__file__).with_name("availability.json")
-SOON = 90  # days before a date from which on to warn
-OLD = 120  # days after which prices may have changed
 OTHER_CLOUDS = (".azure.us", ".azure.cn")  # Azure's for governments and China: the page is not about them
-SHUTDOWN, CLOSED = "model_shutdown", "jobs_closed"
 # what the table can't know, by service
 UNKNOWN = {
-    "openai": "The table doesn't know whether an account may still train at OpenAI: organizations that never "
+    "openai": "The table can't say whether an account may still train at OpenAI: organizations that never "
     "fine-tuned, or haven't used a tuned model for 60 days, are refused already.",
-    "azure": "The table doesn't know whether a resource may still train at Azure, which new customers can't "
+    "azure": "The table can't say whether a resource may still train at Azure, which new customers can't "
     "since October 2026, nor what a newer version of the page says.",
 }
 
@@ -45,7 +38,7 @@ def today() -> date:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ServerEnds:
     """What a server says of a model: when its training ends, when it stops answering, and whether that
     includes the models tuned from it.
     """
@@ -86,9 +79,12 @@ class Ends:
     service: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the model and its dates, as in `--json`."""
+        return {"model": self.model, **self.dates()}
+
+    def dates(self) -> dict[str, Any]:
         """Return the dates with their sources, as in `--json`."""
         return {
-            "model": self.model,
             "ends": _day(self.answers),
             "ends_source": self.answers and self.answers.source,
             "ends_not_before": bool(self.answers and self.answers.not_before),
@@ -132,7 +128,7 @@ def table_words(service: str) -> str:
 
 
 def ends_of(
-    target: Target, told: Told | None = None, *, model: str | None = None, base: str | None = None
+    target: Target, server: ServerEnds | None = None, *, model: str | None = None, base: str | None = None
 ) -> Ends:
     """Return when `model` (default: the target's) ends there: as the server told, else as the table says.
 
@@ -141,14 +137,14 @@ def ends_of(
     name = model or target.model
     root = base_model(base or name)
     known = _by_table(service_of(target), name, root)
-    if told is None:
+    if server is None:
         return known
-    answers = told.answers if told.with_tuned or root != name else None
+    answers = server.answers if server.with_tuned or root != name else None
     return replace(
         known,
-        training=_by_server(told.training) or known.training,
+        training=_by_server(server.training) or known.training,
         answers=_by_server(answers) or known.answers,
-        service=None if told.training else known.service,
+        service=None if server.training else known.service,
     )
 
 
@@ -190,94 +186,6 @@ def existing_customers_note(target: Target) -> str | None:
         return None
     title, words = _table()[service]["title"], table_words(service)
     return (
-        f"{title} lets only customers who trained there before still train {target.model} ({words}); if it "
+        f"{title} lets only customers who have trained there before train {target.model} ({words}); if it "
         "refuses, nothing is created or paid"
     )
-
-
-def target_problems(
-    experiment: Experiment, day: date | None = None, told: Told | None = None
-) -> Iterator[Problem]:
-    """Yield warnings about the experiment's target as of `day` (default: today), without hints. `told`: what
-    its server says of the model.
-    """
-    target, now = experiment.target, day or today()
-    where = place_of(experiment, "targets", target.name, "model")
-    for code, message in (*warnings(ends_of(target, told), now), *_old_prices(target, now)):
-        yield Problem(message, code=code, **where)
-
-
-def warnings(ends: Ends, now: date, within: int = SOON) -> Iterator[tuple[str, str]]:
-    """Yield code and message for what is over, or will be within so many days."""
-    answers, training = ends.answers, ends.training
-    if answers is not None and answers.days(now) <= within:
-        yield SHUTDOWN, shutdown_message(ends, answers, now)
-    gone = answers is not None and answers.days(now) <= 0
-    if training is not None and training.days(now) <= within and not gone:
-        yield CLOSED, training_message(ends, training, now)
-
-
-def shutdown_message(ends: Ends, end: End, now: date) -> str:
-    """Return that, or when, a model stops answering."""
-    model, day, words, left = ends.model, end.day, end.words, counted(end.days(now))
-    over = end.days(now) <= 0
-    if ends.base != model:
-        if end.not_before:
-            return (
-                f"the tuned model {model} may have been shut down since {day}, not before ({words})"
-                if over
-                else f"the tuned model {model} may be shut down from {day}, in {left}, not before ({words})"
-            )
-        return (
-            f"the tuned model {model} was shut down on {day} ({words})"
-            if over
-            else f"the tuned model {model} will be shut down on {day}, in {left} ({words})"
-        )
-    if end.not_before:
-        return (
-            f"models tuned from {model} may have been shut down since {day}, not before ({words})"
-            if over
-            else f"models tuned from {model} may be shut down from {day} on, in {left}, not before ({words})"
-        )
-    return (
-        f"{model} was shut down on {day}, with the models tuned from it ({words})"
-        if over
-        else f"{model} and the models tuned from it will be shut down on {day}, in {left} ({words})"
-    )
-
-
-def training_message(ends: Ends, end: End, now: date) -> str:
-    """Return that, or when, a model can no longer be trained."""
-    model, day, words, left = ends.base, end.day, end.words, counted(end.days(now))
-    over, service = end.days(now) <= 0, ends.service
-    if service is not None:
-        return (
-            f"{service} has taken no new fine-tuning jobs since {day} ({words})"
-            if over
-            else f"{service} takes no new fine-tuning jobs from {day} on, in {left} ({words})"
-        )
-    if end.not_before:
-        return (
-            f"training {model} may have ended since {day}, not before ({words})"
-            if over
-            else f"training {model} may end from {day} on, in {left}, not before ({words})"
-        )
-    return (
-        f"training {model} ended on {day} ({words})"
-        if over
-        else f"training {model} ends on {day}, in {left} ({words})"
-    )
-
-
-def _old_prices(target: Target, now: date) -> Iterator[tuple[str, str]]:
-    if not at_openai(target) or target.price is not None or price_of(target) is None:
-        return
-    model, priced = target.model, price_table()["date"]
-    age = (now - date.fromisoformat(priced)).days
-    if age > OLD:
-        yield "old_prices", f"the known price of {model} is from {priced}, {counted(age)} ago"
-
-
-def counted(days: int) -> str:
-    """Return a number of days in words."""
-    return f"{days} day{'' if days == 1 else 's'}"

@@ -20,10 +20,12 @@ def consent(
     yes: bool,
     ask: Callable[[str], bool] | None,
     over_budget_hint: str = OVER_BUDGET,
+    at_most: bool = False,
 ) -> None:
     """Return if `estimate` (usd, yen_per_usd, unknown) may be spent at `target`; otherwise DecisionError.
 
     `spent` US$ of the `budget` are already paid. `ask` puts a question to a person (None: nobody is there).
+    `at_most`: the estimate is an upper bound.
     """
     usd, rate = estimate.get("usd"), estimate.get("yen_per_usd")
     unknown = estimate.get("unknown") or "no price is known"
@@ -32,7 +34,7 @@ def consent(
         return
     if yes:
         return
-    price = f"about {money(usd, rate)}" if usd is not None else f"an unknown amount ({unknown})"
+    price = _price(usd, rate, unknown, at_most=at_most)
     if ask is None:
         raise DecisionError(
             f"this run would cost {price}, and nobody is here to confirm it; nothing was sent",
@@ -41,6 +43,12 @@ def consent(
         )
     if not ask(f"This run costs {price} at target {target!r}. Go ahead?"):
         raise DecisionError("not confirmed; nothing was sent", code="not_confirmed")
+
+
+def _price(usd: float | None, rate: float | None, unknown: str, *, at_most: bool) -> str:
+    if usd is None:
+        return f"an unknown amount ({unknown})"
+    return f"at most {money(usd, rate)}" if at_most else f"about {money(usd, rate)}"
 
 
 def _hold_to_budget(

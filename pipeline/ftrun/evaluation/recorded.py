@@ -14,13 +14,13 @@ from typing import Any
 from ftrun.errors import DataError, Problem, UserError
 from ftrun.evaluation.answers import Record, facts_of, whole_text
 from ftrun.evaluation.rescued_files import is_changed, manifest_of
+from ftrun.experiment.evaluation import TUNED
 from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 from ftrun.scoring.types import Message, Sample
 
 SHOWN = 3  # ids in a message
 MOST_PROBLEMS = 10
-TUNED = "tuned"  # whose answers a file of several candidates stands for, if it has none of the name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Recorded:
         if self.taken is not None:
             yield f"{self.name}: {file} has answers of several candidates; those of {self.taken} are used"
         if self.changed:
-            yield f"{self.name}: {file} was changed after it was recorded: its checksum doesn't fit"
+            yield f"{self.name}: {file} was changed after it was recorded: its checksum doesn't match"
         if self.extra:
             one = len(self.extra) == 1
             yield (
@@ -181,6 +181,7 @@ def _of_one_candidate(
     names = list(dict.fromkeys(line.candidate for line in lines))
     if len(names) < 2:
         return lines, None
+    # a file of several candidates stands for the tuned one if it has none of the name
     chosen = name if name in names else TUNED if TUNED in names else None
     if chosen is None:
         held = ", ".join(repr(one) for one in names if one)

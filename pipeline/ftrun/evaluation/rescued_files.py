@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,28 @@ def belong_to(files: RescuedFiles, *, name: str, target: str, model: str) -> boo
     """Return whether the manifest says that the answers are this model's."""
     facts = files.facts()
     return (facts.get("experiment"), facts.get("target"), facts.get("model")) == (name, target, model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedModel:
+    """A tuned model with recorded answers: the file of them, and the day that the manifest names."""
+
+    model: str
+    day: str
+    answers: Path
+
+
+def recorded_models(configs: Path) -> Iterator[RecordedModel]:
+    """Yield the tuned models whose answers are recorded next to the experiment files in a folder."""
+    for path in filter(Path.is_file, sorted((configs / FOLDER).glob(f"*{MANIFEST}"))):
+        files = RescuedFiles.named(path.parent, path.name.removesuffix(MANIFEST))
+        facts = files.facts()
+        try:
+            day = date.fromisoformat(str(facts.get("date"))[:10]).isoformat()
+        except ValueError:
+            continue
+        if isinstance(facts.get("model"), str) and files.answers.is_file():
+            yield RecordedModel(model=facts["model"], day=day, answers=files.answers)
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:

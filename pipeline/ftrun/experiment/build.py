@@ -64,7 +64,7 @@ def build(document: Document, target: str | None) -> Experiment:
         notify=Notify(**data.get("notify") or {}),
         report=Report(**data.get("report") or {}),
         upload=UploadNames(**data.get("upload") or {}),
-        imported=_imported(data.get("imported")),
+        imported=_imported(document),
         trains="data" in data,
         places=document.places,
     )
@@ -127,8 +127,10 @@ def _data(document: Document) -> Data:
     )
 
 
-def _imported(raw: Mapping[str, Any] | None) -> Imported | None:
-    if raw is None:
+def _imported(document: Document) -> Imported | None:
+    """Return the job that the file itself was imported from: one that extends it is another experiment."""
+    raw, place = document.data.get("imported"), document.places.get(("imported",))
+    if raw is None or place is None or place[0] != document.path:
         return None
     return Imported(**{**raw, "missing": tuple(raw.get("missing") or ())})
 

@@ -10,8 +10,9 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.model import CandidateSpec, EvalPrompt, Evaluation, ScorerSpec
 from ftrun.experiment.nodes import one_spelling
 
-DEFAULT_MODELS = ("tuned", "base")
-BUILT_IN_MODELS = ("tuned", "base", "few-shot", "retrieval")
+TUNED, BASE = "tuned", "base"
+DEFAULT_MODELS = (TUNED, BASE)
+BUILT_IN_MODELS = (TUNED, BASE, "few-shot", "retrieval")
 CHECKPOINT = re.compile(r"ckpt-step-[1-9][0-9]*")
 DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
 

@@ -6,7 +6,6 @@ Reads files, states and the dated table, and asks no server.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,17 +17,17 @@ from ftrun.cost.availability import End, Ends, ends_of, is_known, service_of, ti
 from ftrun.cost.candidates import priced_target
 from ftrun.cost.models import base_model
 from ftrun.errors import FtrunError
+from ftrun.evaluation.rescued_files import recorded_models
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
 from ftrun.paid.removed_models import removed_at
+from ftrun.runner.experiment_files import experiment_files
 from ftrun.runner.session import runs_folder
 from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
 
-FOLDERS = ("configs", "imported/configs")
-RESCUED = "rescued"  # beside an experiment file: what its models answered
 PLACEHOLDER = "TARGET"  # in a command, for a target that the file doesn't have yet
 RESCUE = ("ftrun", "rescue")
 Status = Literal["over", "settled", "may_be_over", "soon", "later", "unknown"]
@@ -131,13 +130,6 @@ class Survey:
     notes: list[str] = field(default_factory=list)
 
 
-def experiment_files() -> list[Path]:
-    """Return the experiment files below the current folder: its own, and those that were imported."""
-    return sorted(
-        path for folder in FOLDERS for path in Path(folder).glob("*.y*ml") if not path.name.startswith(".")
-    )
-
-
 def survey(files: Sequence[Path] | None, runs: Path | None) -> Survey:
     """Return what the experiments in `files` use, None: all below the current folder. There, files that have
     no name are there for others to extend.
@@ -182,7 +174,7 @@ def _uses(
     *,
     replaced: bool,
 ) -> Iterator[Use]:
-    archive, known = _is_archive(experiment), set[str]()
+    archive, known = experiment.imported is not None, set[str]()
     for target in experiment.targets:
         if target.name != experiment.target.name and ("targets", target.name) not in experiment.places:
             continue  # one that is built in
@@ -206,12 +198,6 @@ def _uses(
     for use in _candidates(experiment, recorded, archive=archive, replaced=replaced):
         if not known.intersection(use.tuned):  # an imported experiment without data names its own model
             yield use
-
-
-def _is_archive(experiment: Experiment) -> bool:
-    """Return whether the file itself, not one that it extends, says that it was imported from a job."""
-    place = experiment.places.get(("imported",))
-    return experiment.imported is not None and place is not None and place[0] == experiment.file
 
 
 def _candidates(
@@ -276,17 +262,11 @@ def _tuned(experiment: Experiment, target: Target, state: State | None, runs: Pa
     return tuple(dict.fromkeys(names))
 
 
-def _recorded(folder: Path) -> dict[str, str]:
-    """Return the models whose answers were recorded beside the experiments of a folder, with the date."""
+def _recorded(configs: Path) -> dict[str, str]:
+    """Return the newest day of each model's recorded answers, by the model."""
     found: dict[str, str] = {}
-    for path in sorted((folder / RESCUED).glob("*.json")):
-        try:
-            about = json.loads(path.read_bytes())
-            model, day = str(about["model"]), str(about["date"])[:10]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
-        if (path.parent / f"{path.stem}.jsonl").is_file():
-            found[model] = max(day, found.get(model, ""))
+    for one in recorded_models(configs):
+        found[one.model] = max(one.day, found.get(one.model, ""))
     return found
 
 

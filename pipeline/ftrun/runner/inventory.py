@@ -18,7 +18,7 @@ from ftrun.experiment.target import Target
 from ftrun.state import State, StateStore
 from ftrun.state.notes import file_notes
 from ftrun.targets import Job, RemoteFile, RemoteModel, Service, same_account
-from ftrun.targets.lifetimes import told
+from ftrun.targets.lifetimes import server_ends
 
 OUR_FILE = re.compile(r"(?P<name>[a-z0-9._-]{1,64})-(?:train|validation)-[0-9a-f]{16,64}\.jsonl")
 SPEC = "ftrun_spec"
@@ -147,8 +147,8 @@ def model_ends(
     name = model.id if model is not None else str(job and job.fine_tuned_model)
     base = job.model if job is not None else base_model(name)
     if base == name:
-        return ends_of(target, replace(told(model), with_tuned=True), model=name)
-    return ends_of(target, told(model, told(listed.get(base))), model=name, base=base)
+        return ends_of(target, replace(server_ends(model), with_tuned=True), model=name)
+    return ends_of(target, server_ends(model, server_ends(listed.get(base))), model=name, base=base)
 
 
 def model_entry(
@@ -165,14 +165,10 @@ def model_entry(
         facts={
             "owned_by": model.owned_by,
             "shutdown_date": model.shutdown_date,
-            **({} if ends is None else _facts(ends)),
+            **({} if ends is None else ends.dates()),
             "tuned": job is not None or model.id.startswith("ft:"),
         },
     )
-
-
-def _facts(ends: Ends) -> dict[str, Any]:
-    return {name: value for name, value in ends.as_dict().items() if name != "model"}
 
 
 def _owner(job: Job, known: Owners) -> str | None:

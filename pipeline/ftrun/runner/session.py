@@ -148,7 +148,7 @@ def refuse_targets_alone(experiment: Experiment) -> None:
     if experiment.trains or ("eval",) in experiment.places:
         return
     raise UsageError(
-        f"{shown_path(experiment.file)} only names targets: it has neither `data` nor `eval`, so there is "
+        f"{shown_path(experiment.file)} only defines targets: it has neither `data` nor `eval`, so there is "
         "nothing to do",
         code="targets_alone",
         hint="Use it as `--config FILE` of `ftrun import` and `ftrun port`, or add `data` and `prompt`.",

@@ -1,16 +1,12 @@
-"""The text of the experiment file that `ftrun init` writes: YAML that people read and edit.
-
-Values from the data are always quoted, so that none of them is taken for YAML.
-"""
+"""The text of the experiment file that `ftrun init` writes: YAML that people read and edit."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ftrun.experiment.yaml_writing import flow, scalar
 from ftrun.langid.tables import LANGUAGE_NAMES
 from ftrun.scaffold.comments import in_japanese
 from ftrun.scaffold.judging import MOST_TESTED, Judging
@@ -19,10 +15,6 @@ from ftrun.scaffold.reading import DAYS
 from ftrun.scaffold.trial import Trial
 from ftrun.targets.known_languages import knowing_model, target_name
 
-PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
-NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
-# what YAML refuses raw although JSON allows it
-UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 PERSONAS = {
     "ja": "{# すべての例の先頭に付く文です。話し手の人柄を一、二文で書いてください。 -#}\n"
     "あなたは、質問に短く分かりやすく答えるアシスタントです。\n",
@@ -87,14 +79,6 @@ def persona(proposal: Proposal) -> str:
     return LABELS[language].replace("{labels}", labels)
 
 
-def scalar(text: str) -> str:
-    """Return `text` as a YAML scalar: plain if it can be nothing but text, else in double quotes."""
-    if PLAIN.fullmatch(text) and text not in NOT_TEXT:
-        return text
-    quoted = json.dumps(text, ensure_ascii=False)
-    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
-
-
 def _targets(proposal: Proposal) -> Iterator[str]:
     graded = proposal.method == "reinforcement"
     if proposal.remote is None:
@@ -117,7 +101,7 @@ def _data(proposal: Proposal, paths: Paths) -> Iterator[str]:
     yield f"    - path: {scalar(path)} # relative to this file"
     for key, value in _source_keys(proposal).items():
         comment = f" # {SOURCE_COMMENTS[key]}" if key in SOURCE_COMMENTS else ""
-        yield f"      {key}: {_flow(value)}{comment}"
+        yield f"      {key}: {flow(value)}{comment}"
     if paths.held_out:
         yield "  split: # files of their own"
         if "validation" not in paths.held_out and proposal.validation is not None:
@@ -127,10 +111,10 @@ def _data(proposal: Proposal, paths: Paths) -> Iterator[str]:
         for role, files in paths.held_out.items():
             yield f"    {role}:"
             for one in files:
-                yield f"      - {_flow({'path': one, **_source_keys(proposal)})}"
+                yield f"      - {flow({'path': one, **_source_keys(proposal)})}"
         yield "    seed: 42"
     elif proposal.validation is not None:
-        yield f"  split: {_flow(_split(proposal))} # held back: to see overfitting, to test"
+        yield f"  split: {flow(_split(proposal))} # held back: to see overfitting, to test"
 
 
 def _split(proposal: Proposal) -> dict[str, Any]:
@@ -154,15 +138,6 @@ def _source_keys(proposal: Proposal) -> dict[str, Any]:
     keys |= {"columns": {**shape.renamed, **reading.renamed} or None, "shape": reading.shape}
     keys |= {"where": reading.where, "roles": reading.roles}
     return {key: value for key, value in {**keys, **shape.source}.items() if value is not None}
-
-
-def _flow(value: Any) -> str:
-    """Return texts, numbers, and lists and mappings of them, as YAML in one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, int | float):
-        return str(value)
-    return scalar(value) if isinstance(value, str) else f"[{', '.join(map(_flow, value))}]"
 
 
 def _prompt(proposal: Proposal, prompt: str | None) -> Iterator[str]:
@@ -196,7 +171,7 @@ def _eval(proposal: Proposal, trial: Trial) -> Iterator[str]:
         return
     judging = proposal.judging
     yield "eval: # the same questions for every candidate, and a verdict: docs/evaluation.md"
-    yield f"  models: {_flow(judging.models)} # is the first one better than the others?"
+    yield f"  models: {flow(judging.models)} # is the first one better than the others?"
     if trial.tested:
         asked = "true" if trial.tested <= MOST_TESTED else str(MOST_TESTED)
         of = f"the {trial.tested:,} rows" if asked == "true" else f"of the {trial.tested:,} rows"
@@ -211,7 +186,7 @@ def _eval(proposal: Proposal, trial: Trial) -> Iterator[str]:
 
 def _judging(judging: Judging) -> Iterator[str]:
     if judging.scorers:
-        shown = (name if not options else _flow({name: options}) for name, options in judging.scorers)
+        shown = (name if not options else flow({name: options}) for name, options in judging.scorers)
         yield f"  scorers: [{', '.join(shown)}]"
     if judging.metric is not None:
         yield f"  metric: {judging.metric} # {judging.why}"
@@ -229,6 +204,6 @@ def _prompts(trial: Trial) -> Iterator[str]:
             yield f"      user: {scalar(one.user)}"
         else:
             yield "      messages:"
-            yield from (f"        - {_flow(message)}" for message in one.messages)
+            yield from (f"        - {flow(message)}" for message in one.messages)
         if one.reference is not None:
             yield f"      reference: {scalar(one.reference)}"

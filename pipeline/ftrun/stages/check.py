@@ -73,7 +73,7 @@ def _facts(found: Mapping[str, Any], *, trained: bool) -> dict[str, Any]:
     """Return what later stages need of a check; DataError for errors, unless a model is `trained` already."""
     if found["errors"] and not trained:
         raise DataError(
-            f"the data have {len(found['errors'])} error(s); nothing was sent",
+            f"errors in the data: {len(found['errors'])}; nothing was sent",
             problems=[_problem(error) for error in found["errors"]],
         )
     estimate = found["estimate"]

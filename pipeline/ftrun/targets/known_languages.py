@@ -8,16 +8,17 @@ from ftrun.experiment.model import Experiment
 from ftrun.langid.tables import LANGUAGE_NAMES
 
 
-def language_note(experiment: Experiment, language: str | None) -> list[str]:
+def language_note(experiment: Experiment, language: str | None, *, leaving: str | None = None) -> list[str]:
     """Return a note if the experiment's local model was not made for the `language` of its data (ISO 639-1,
-    None: unknown), with what to use instead.
+    None: unknown), with what to use instead. `leaving` is the target that a port takes the experiment from.
     """
-    found = _advice(experiment, language)
+    found = _advice(experiment, language, leaving)
     return [f"{found[0]}. {found[1]}"] if found is not None else []
 
 
-def _advice(experiment: Experiment, language: str | None) -> tuple[str, str] | None:
+def _advice(experiment: Experiment, language: str | None, leaving: str | None) -> tuple[str, str] | None:
     """Return what the local model lacks of `language` and what to use instead, None if it lacks nothing."""
+    option = "--target" if leaving is None else "--to"
     if experiment.target.provider != "local" or language is None:
         return None
     model = find_model(experiment.target.model)
@@ -25,9 +26,9 @@ def _advice(experiment: Experiment, language: str | None) -> tuple[str, str] | N
         return None
     spoken = LANGUAGE_NAMES.get(language, language)
     message = f"{model.title} knows almost no {spoken}: it learns phrases from the data, not the language"
-    better = _better(experiment, language)
+    better = [one for one in _better(experiment, language) if one != leaving]
     if better:
-        targets = " or ".join(f"`--target {target}`" for target in better)
+        targets = " or ".join(f"`{option} {target}`" for target in better)
         advice = f"Use {targets} for that."
         return message, advice + _terms(experiment, better)
     other, target = knowing_model(language), _free_name(experiment, language)
@@ -36,9 +37,16 @@ def _advice(experiment: Experiment, language: str | None) -> tuple[str, str] | N
             "No built-in model knows it better: use a target with another provider, or a model of the "
             "Hugging Face hub (`model: owner/name`)."
         )
+    if leaving is not None:
+        return message, (
+            f"A model that knows it is {other}: add `{target}: {{provider: local, model: {other}}}` to "
+            f"`targets`, read and accept its terms with `ftrun models --accept {other}`, then use "
+            f"`--to {target}`."
+        )
     return message, (
-        f"{other} knows it: add `{target}: {{provider: local, model: {other}}}` to `targets`, read and "
-        f"accept its terms with `ftrun models --accept {other}`, then use `--target {target}`."
+        f"A model that knows it is {other}: add `{target}: {{provider: local, model: {other}}}` to "
+        f"`targets`, read and accept its terms with `ftrun models --accept {other}`, then use "
+        f"`--target {target}`."
     )
 
 

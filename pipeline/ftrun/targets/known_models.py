@@ -25,16 +25,22 @@ class KnownModel:
     context: int | None = None
 
     def in_words(self) -> str:
-        """Return what is known, such as `0.135 billion parameters, licence: Apache-2.0, made for English`."""
+        """Return what is known, such as `135 million parameters, licence: Apache-2.0, made for English`."""
         spoken = [LANGUAGE_NAMES.get(one, one) for one in self.languages]
         made_for = spoken[0] if len(spoken) == 1 else f"{len(spoken)} languages"
         parts = [
-            f"{self.billions:g} billion parameters" if self.billions is not None else "",
+            _size(self.billions),
             f"licence: {self.license}" if self.license is not None else "",
             f"made for {made_for}" if spoken else "",
             f"examples of up to {self.context} tokens" if self.context is not None else "",
         ]
-        return ", ".join(filter(None, parts)) or "nothing else is known of it here"
+        return ", ".join(filter(None, parts)) or "nothing else is known about it"
+
+
+def _size(billions: float | None) -> str:
+    if billions is None:
+        return ""
+    return f"{billions:g} billion parameters" if billions >= 1 else f"{1000 * billions:g} million parameters"
 
 
 def known_model(target: Target) -> KnownModel:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from ftrun.cost.availability import Told
+from ftrun.cost.availability import ServerEnds
 from ftrun.errors import FtrunError
 from ftrun.experiment.target import Target
 from ftrun.targets.errors import get_or_none
@@ -14,7 +14,7 @@ from ftrun.targets.matching import is_snapshot
 from ftrun.targets.service import RemoteModel, Service
 
 # error codes of servers that give no list of their models
-NOT_TOLD = ("not_found", "forbidden", "refused", "unreadable_answer")
+NOT_LISTED = ("not_found", "forbidden", "refused", "unreadable_answer")
 DAY = re.compile(r"\s*(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?!\d)")
 MOMENT = re.compile(r"\s*(\d{9,10})(?:\d{3})?(?:\.\d+)?\s*")  # Unix seconds or milliseconds
 FIRST, LAST = 2015, 2200  # years outside of which a date means "none"
@@ -30,7 +30,7 @@ def find_model(service: Service, model: str) -> RemoteModel | Sequence[str]:
     return snapshots[-1] if snapshots else [one.id for one in all_there_are]
 
 
-def asked(service: Service, target: Target, model: str) -> RemoteModel | None:
+def listed_model(service: Service, target: Target, model: str) -> RemoteModel | None:
     """Return what the server says of a model, None where it says nothing or can't be asked now."""
     if target.capabilities.get("models") == "missing":
         return None
@@ -41,15 +41,15 @@ def asked(service: Service, target: Target, model: str) -> RemoteModel | None:
     return found if isinstance(found, RemoteModel) else None
 
 
-def told(model: RemoteModel | None, base: Told | None = None) -> Told:
+def server_ends(model: RemoteModel | None, base: ServerEnds | None = None) -> ServerEnds:
     """Return when a model ends by its server's word. `base`: what it says of the model that it was
     tuned from, which holds where it says nothing of this one.
     """
     shut_down = day_of(model.shutdown_date) if model is not None else None
     own = shut_down or (_day(model.answers_end) if model is not None else None)
     training = _day(model.training_ends) if model is not None else None
-    above = base or Told()
-    return Told(
+    above = base or ServerEnds()
+    return ServerEnds(
         training=training or above.training,
         answers=own or (above.answers if above.with_tuned else None),
         with_tuned=shut_down is not None or own is None,

@@ -10,12 +10,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ftrun.cost import availability
-from ftrun.cost.availability import SHUTDOWN, SOON, End, ends_of, shutdown_message, training_message
+from ftrun.cost.availability import End, ends_of
+from ftrun.cost.availability_warnings import SHUTDOWN, SOON, shutdown_message, training_message
 from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.targets.job_refusals import elsewhere, models_command
-from ftrun.targets.lifetimes import NOT_TOLD, find_model, told
+from ftrun.targets.lifetimes import NOT_LISTED, find_model, server_ends
 from ftrun.targets.service import RemoteModel, Service
 
 DROPPED = {
@@ -42,7 +43,7 @@ def check_request(experiment: Experiment) -> list[str]:
         raise _problem(
             experiment,
             ("train", "hyperparameters", "top_layers"),
-            f"{target.name} can't train the top layers alone; only the engine on this machine can",
+            f"{target.name} can't train only the top layers; only the engine on this machine can",
             hint="Remove the key, or choose a target of `provider: local` (`--target`).",
         )
     if capabilities.get("method") == "left_out" and train.method != "supervised":
@@ -66,7 +67,7 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
     try:
         found = find_model(service, model)
     except FtrunError as error:
-        if error.code not in NOT_TOLD:
+        if error.code not in NOT_LISTED:
             raise
         return [f"whether {experiment.target.name} has {model} is unknown: it lists no models"]
     if isinstance(found, RemoteModel):
@@ -89,7 +90,7 @@ def _lifetime(experiment: Experiment, model: RemoteModel) -> list[str]:
     if model.training_ends is not None and model.training_ends < datetime.now(UTC).timestamp():
         raise _model_problem(experiment, f"{model.id} can no longer be fine-tuned on this server")
     ends, known = (
-        ends_of(experiment.target, told(model), model=model.id),
+        ends_of(experiment.target, server_ends(model), model=model.id),
         ends_of(experiment.target, model=model.id),
     )
     answers, training, notes = ends.answers, ends.training, []

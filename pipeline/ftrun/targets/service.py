@@ -144,6 +144,16 @@ class Event:
     message: str
     data: Mapping[str, Any]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as in `events --json`."""
+        return {
+            "id": self.id,
+            "created_at": self.created_at,
+            "level": self.level,
+            "message": self.message,
+            "data": dict(self.data),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:

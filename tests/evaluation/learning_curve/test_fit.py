@@ -49,6 +49,12 @@ def test_a_falling_validation_loss_is_learning(noise: float, seed: int) -> None:
     assert noise > 0.1 or "healthy" in fit.sentence
 
 
+def test_two_losses_close_to_zero_are_no_gap() -> None:
+    """A validation loss of 0.007 after a training loss of 0.0005 is fourteen times nothing."""
+    fit = explain(rows(lambda x: 3 * math.exp(-9 * x) + 0.0005, lambda x: 3 * math.exp(-9 * x) + 0.007))
+    assert fit.verdict == "learning" and "gap" not in fit.sentence
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_rising_validation_loss_is_overfitting_from_its_lowest_point(noise: float, seed: int) -> None:

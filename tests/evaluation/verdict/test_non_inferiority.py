@@ -37,6 +37,7 @@ def test_a_difference_within_the_margin_is_shown() -> None:
         "(95 % interval of the difference -1.9 to 1.9 points, 200 questions)."
     )
     assert scores.verdict is not None and sentence(scores, found) in scores.verdict.reasons
+    assert not any("This many questions detect" in one for one in scores.verdict.reasons)  # it is settled
     assert scores.verdict.decision == "ship"
     assert headline(scores) == "tuned can replace old: it is at most 5 points worse in pass_rate."
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ftrun.cli import main
+from runner.conftest import Inside
 from support.old_account import KEY, KEY_NAME, OldAccount
 from support.old_jobs import stock
 
@@ -21,20 +20,13 @@ class Place:
     """A folder with the experiment file `account.yaml`, whose target is the account."""
 
     def __init__(self, folder: Path, account: OldAccount, capfd: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.account, self._capfd = folder, account, capfd
+        self.folder, self.account, self._inside = folder, account, Inside(folder, capfd)
         account.write_config(folder)
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run `ftrun WORDS`, hold it to the exit code, and return what it prints."""
-        before = signal.getsignal(signal.SIGTERM)
-        self._capfd.readouterr()
-        try:
-            with pytest.raises(SystemExit) as caught:
-                main(list(words))
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        out, err = self._capfd.readouterr()
-        assert caught.value.code == code, (caught.value.code, out, err)
+        got, out, err = self._inside(*words)
+        assert got == code, (got, out, err)
         return out if "--json" in words else out + err
 
     def imported(self, *words: str, code: int = 0) -> dict[str, Any]:

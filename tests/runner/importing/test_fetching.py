@@ -13,17 +13,18 @@ import pytest
 from ftrun.concurrency import StoppedError
 from ftrun.errors import FtrunError
 from ftrun.files import append_durably
-from ftrun.runner.importing import fetching
+from ftrun.runner.importing import patience
 from ftrun.runner.importing.committing import Committer
-from ftrun.runner.importing.fetching import EditedError, OutOfReachError, Patience, Store
+from ftrun.runner.importing.file_store import EditedError, FileStore
+from ftrun.runner.importing.patience import OutOfReachError, Patience
 from ftrun.targets import RemoteFile, ServiceError
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses."""
-    monkeypatch.setattr(fetching, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(fetching, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.01)
 
 
 def failing(times: int, code: str = "api_error", retry_after: float | None = None) -> list[ServiceError]:
@@ -44,22 +45,33 @@ def call(patience: Patience, errors: list[ServiceError]) -> str:
 
 def test_a_passing_failure_is_tried_again() -> None:
     """Eleven failures in a row are no end; the twelfth is, and its error is the answer."""
-    assert call(Patience(), failing(fetching.TRIES - 1)) == "found"
+    assert call(Patience(), failing(patience.TRIES - 1)) == "found"
     with pytest.raises(ServiceError, match=r"^no$"):
-        call(Patience(), failing(fetching.TRIES + 1))
+        call(Patience(), failing(patience.TRIES + 1))
 
 
 def test_a_server_that_answers_nothing_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """If nothing can be reached, or call after call fails, it is the server, not what was asked for."""
     with pytest.raises(OutOfReachError, match="stopped answering"):
-        call(Patience(), failing(fetching.TRIES, "unreachable"))
-    monkeypatch.setattr(fetching, "TRIES", 1)
-    patience = Patience()
-    for _ in range(fetching.MOST_IN_VAIN - 1):
+        call(Patience(), failing(patience.TRIES, "unreachable"))
+    monkeypatch.setattr(patience, "TRIES", 1)
+    tired = Patience()
+    for _ in range(patience.MOST_IN_VAIN - 1):
         with pytest.raises(ServiceError):
-            call(patience, failing(1))
+            call(tired, failing(1))
     with pytest.raises(OutOfReachError):
-        call(patience, failing(1))
+        call(tired, failing(1))
+
+
+def test_what_was_never_reached_is_given_up_early() -> None:
+    """A wrong address or no network takes no minutes to find out; a server that has answered gets them."""
+    errors = failing(patience.TRIES, "unreachable")
+    with pytest.raises(OutOfReachError):
+        call(Patience(), errors)
+    assert len(errors) == patience.TRIES - patience.FIRST_TRIES
+    patient = Patience()
+    assert call(patient, failing(0)) == "found"
+    assert call(patient, failing(patience.TRIES - 1, "unreachable")) == "found"
 
 
 @pytest.mark.parametrize("code", ["not_found", "forbidden", "wrong_key", "refused", "quota"])
@@ -104,14 +116,14 @@ def test_a_list_goes_on_where_it_broke_off() -> None:
     assert asked[:3] == [None, "file-2", "file-5"] and len(asked) == 20
 
 
-def store(folder: Path, origin: str = "a") -> Store:
+def store(folder: Path, origin: str = "a") -> FileStore:
     """Return a store with what its journal knows."""
     journal = folder / "files.jsonl"
 
     def note(line: bytes) -> None:
         append_durably(journal, line)
 
-    return Store(folder=folder / "data", journal=journal, origin=origin, note=note).read()
+    return FileStore(folder=folder / "data", journal=journal, origin=origin, note=note).read()
 
 
 def test_what_is_stored_is_known_later(tmp_path: Path) -> None:
@@ -177,7 +189,7 @@ def test_what_keeps_a_commit_from_the_disk_is_raised(tmp_path: Path) -> None:
 
 def test_a_list_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each attempt brings new entries, so that it is not the attempts that end it."""
-    monkeypatch.setattr(fetching, "MOST_LISTED", 50)
+    monkeypatch.setattr(patience, "MOST_LISTED", 50)
     numbers = itertools.count()
 
     def more(_after: str | None) -> Iterator[RemoteFile]:

@@ -294,7 +294,7 @@ def test_data_that_our_check_refuses_is_imported_and_stays_done(opened: Open) ->
     document = place.imported("--all")
     assert len(document["imported"]) == 2 and not document["failed"]
     for one in document["imported"]:
-        assert any("error(s)" in note for note in one["notes"])
+        assert any("by today's checks" in note for note in one["notes"])
         assert "Nothing to do" in place.run("run", one["config"])
 
 
@@ -371,7 +371,7 @@ def test_a_file_that_never_comes_whole_fails_its_job_alone(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The size that the server lists decides what is whole; the other jobs are imported."""
-    monkeypatch.setattr("ftrun.runner.importing.fetching.TRIES", 3)
+    monkeypatch.setattr("ftrun.runner.importing.patience.TRIES", 3)
     place = opened("hiroyuki", "dpo")
     cut = place.account.job("dpo")["training_file"]
     place.account.stock.files[cut]["bytes"] += 1
@@ -401,7 +401,7 @@ def test_a_server_that_dies_ends_the_import_with_what_there_is(
 ) -> None:
     """Every job that was not reached is listed, exit 1; the same command resumes when the server is back."""
     for name, value in (("TRIES", 2), ("FIRST_PAUSE", 0.01), ("MOST_IN_VAIN", 3)):
-        monkeypatch.setattr(f"ftrun.runner.importing.fetching.{name}", value)
+        monkeypatch.setattr(f"ftrun.runner.importing.patience.{name}", value)
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
     place = opened("hiroyuki", "dpo", "crlf")
     answer, account = place.account.answer, place.account

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ftrun.experiment.nodes import plain
 from ftrun.experiment.yaml12 import compose
+from ftrun.runner.importing.file_store import StoredFile
 from ftrun.runner.importing.jobs import Recipe, base_of, recipe_of, used_hyperparameters, why_not
-from ftrun.runner.importing.writing import Draft, StoredFile, experiment_text
+from ftrun.runner.importing.writing import Draft, experiment_text
 from ftrun.targets import Job
 
 FILE = StoredFile(file_id="file-1", sha256="0" * 64, bytes=12, name="a\nb: #\u2028\x07.jsonl")

@@ -8,7 +8,8 @@ import pytest
 
 from ftrun.errors import DecisionError
 from ftrun.runner import open_session
-from ftrun.runner.porting.port import PortSettings, agree_to_terms, agreed, plan_port
+from ftrun.runner.porting.agreeing import agree_to_terms, agreed
+from ftrun.runner.porting.port import PortSettings, plan_port
 from support.ported import ROWS, OldExperiment, chat
 
 TAUGHT = {"id": "t", "user": "教えて1", "system": None, "expect": {"contains": "はい"}}

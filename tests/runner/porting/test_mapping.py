@@ -146,7 +146,7 @@ def test_a_method_that_the_service_lacks_is_refused(old: OldExperiment, to: str,
     found = mapped(read(old, train={"method": "dpo", "hyperparameters": {"beta": 0.2}}), to)
     assert (found["train.method"].status == "kept") is trained
     assert found["train.hyperparameters.beta"].new == 0.2
-    assert trained or found["train.method"].hint == "Choose a target that can with --to."
+    assert trained or found["train.method"].hint == "Choose a target that does with --to."
 
 
 GRADER = {
@@ -215,10 +215,10 @@ def test_the_model_is_shown_with_what_is_known_of_it(old: OldExperiment) -> None
     experiment = read(old)
     local = model_mapping(experiment.target, target("local"), "the built-in model")
     assert (local.old, local.new) == ("gpt-4o-mini-2024-07-18", "smollm2-135m-instruct")
-    for part in ("0.135 billion", "Apache-2.0", "English", "8192", "65536"):
+    for part in ("135 million", "Apache-2.0", "English", "8192", "65536"):
         assert part in local.reason
     hub = target_of("local", {"provider": "local", "model": "Qwen/Qwen3-0.6B"})
-    assert "0.6 billion" in model_mapping(experiment.target, hub, "x").reason
+    assert "600 million" in model_mapping(experiment.target, hub, "x").reason
     other = target_of("local", {"provider": "local", "model": "someone/some-model"})
     assert "nothing else is known" in model_mapping(experiment.target, other, "x").reason
 

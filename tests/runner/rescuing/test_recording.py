@@ -14,7 +14,7 @@ from ftrun.evaluation.rescued_files import RescuedFiles, rescued_of
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt, Experiment
 from ftrun.runner.rescuing.questions import entry_of
-from ftrun.runner.rescuing.recording import Recorded, Subject, place_for, record
+from ftrun.runner.rescuing.recording import RecordedFiles, Subject, place_for, record
 
 CONFIG = """\
 version: 1
@@ -62,7 +62,7 @@ def asked(
     return prompt, (request, answered)
 
 
-def write(subject: Subject, *answers: tuple[EvalPrompt, tuple[Request, Record]]) -> Recorded:
+def write(subject: Subject, *answers: tuple[EvalPrompt, tuple[Request, Record]]) -> RecordedFiles:
     """Record the answers."""
     prompts = {one.id: one for one, _ in answers}.values()
     origins = {one.id: "prompts" for one in prompts}

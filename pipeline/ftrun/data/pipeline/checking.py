@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ftrun.cost import availability
+from ftrun.cost import availability_warnings
+from ftrun.cost.availability import ServerEnds
 from ftrun.cost.expected import Asked, Rows
 from ftrun.cost.models import limit_of
 from ftrun.cost.prices import price
@@ -103,12 +104,12 @@ def examine(
 
 
 def target_problems(
-    experiment: Experiment, day: date | None = None, told: availability.Told | None = None
+    experiment: Experiment, day: date | None = None, server: ServerEnds | None = None
 ) -> Iterator[Problem]:
-    """Yield warnings about the target as of `day` (default: today), each with its fix. `told`: what the
+    """Yield warnings about the target as of `day` (default: today), each with its fix. `server`: what the
     server says of the model.
     """
-    for problem in availability.target_problems(experiment, day, told):
+    for problem in availability_warnings.target_problems(experiment, day, server):
         problem.hint = CODES[problem.code].fix
         yield problem
 

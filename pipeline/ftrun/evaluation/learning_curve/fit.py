@@ -213,6 +213,8 @@ def _reading(train: Curve, valid: Curve | None) -> list[str]:
     ratio = f"{value:.2f}"
     if value < HEALTHY:
         return [f"The validation loss is {ratio} times the training loss, which is healthy."]
+    if valid is not None and valid.values[-1] - train.values[-1] <= SMALLEST_GAP:
+        return []  # both are next to nothing: a ratio would alarm for no reason
     if value < SEVERE:
         return [f"The validation loss is {ratio} times the training loss, a noticeable gap."]
     return [f"The validation loss is {ratio} times the training loss, a severe gap."]

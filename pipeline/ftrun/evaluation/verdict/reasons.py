@@ -45,7 +45,9 @@ def reasons(scores: Scores) -> Iterator[str]:
                     f"Don't fine-tune for this alone: {candidate} does as well without training, "
                     f"as far as {n} questions can tell."
                 )
-    open_ones = [one for one in found if not one.significant]
+    gates = [read_gate(scores, gate) for gate in scores.gates]
+    shown = {one.b for one in gates if one is not None and one.shown}
+    open_ones = [one for one in found if not one.significant and one.b not in shown]
     if open_ones and not any(one.worse for one in found):
         yield _settled(scores, _closest(open_ones))
 

@@ -41,7 +41,7 @@ def refuse_untrained(context: Context) -> None:
     if not any(map(needs_training, experiment.evaluation.candidates)) or tuned_model(context) is not None:
         return
     raise UsageError(
-        f"{experiment.name} on {experiment.target.name} has no tuned model for the present data and settings",
+        f"{experiment.name} on {experiment.target.name} has no tuned model for the current data and settings",
         code="no_model",
         hint=f"To evaluate what needs no training: `{context.command('eval', '--before')}`. "
         f"To train: `{context.command('run')}`.",

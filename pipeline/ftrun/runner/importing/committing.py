@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.experiment.places import shown_path
-from ftrun.files import append_durably, rename, sync_all, sync_folder
+from ftrun.files import append_durably, delete, rename, sync_all, sync_folder
 
 Item = TypeVar("Item")
 
@@ -110,3 +110,10 @@ def put(staged: Path, config: Path) -> None:
             hint="Move it elsewhere, or import into another folder: --out DIR.",
         )
     rename(staged, config)
+
+
+def clean(folder: Path, *, deep: bool = False) -> None:
+    """Delete the unfinished files that a killed import left in a folder; `deep`: and in those below."""
+    for path in folder.glob("**/.*.tmp" if deep else ".*.tmp"):
+        if not path.is_symlink() and path.is_file():
+            delete(path)

@@ -77,7 +77,8 @@ def recipe_of(job: Job, *, local: bool) -> Recipe:
     usual = {name: theirs[name] for name in known if name in theirs and (local or name not in OF_OUR_ENGINE)}
     own = {name: value for name, value in theirs.items() if name not in usual}
     taken = {} if local else {name: value for name, value in own.items() if _is_scalar(value)}
-    notes += [f"the hyperparameter {visible(name)} is in job.json only" for name in own if name not in taken]
+    left_out = [name for name in own if name not in taken]
+    notes += [f"the hyperparameter {visible(name)} is kept in job.json only" for name in left_out]
     metadata = dict(_metadata(job.metadata, notes))
     return Recipe(
         base=base_of(job),
@@ -124,7 +125,7 @@ def _metadata(given: Mapping[str, str], notes: list[str]) -> Iterator[tuple[str,
         secret = KEY_NAME.fullmatch(key) or KEY_SHAPES.search(value) or LONG_RUN.fullmatch(value)
         fits = METADATA_KEY.fullmatch(key) and len(value) <= LONGEST_VALUE
         if secret or not fits or kept == MOST_METADATA:
-            notes.append(f"the metadata {visible(key)} are in job.json only")
+            notes.append(f"the metadata {visible(key)} are kept in job.json only")
             continue
         kept += 1
         yield key, value

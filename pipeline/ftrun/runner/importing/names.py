@@ -109,7 +109,7 @@ def _bytes(path: Path) -> bytes:
 
 
 @dataclass(slots=True, kw_only=True)
-class Names:
+class JobNames:
     """Gives jobs their names, the oldest first, so that the same account gets the same names each time."""
 
     configs: Path

@@ -1,4 +1,4 @@
-"""Write an imported job as an experiment that stands as done: its run folder, and its file, not yet named.
+"""Write an imported job as an experiment that counts as done: its run folder, and its file, not yet named.
 
 The experiment file is the mark that a job is imported: it gets its name last (`committing`). Whatever a kill
 leaves before that is written again by the next import. Asks no server.
@@ -29,7 +29,7 @@ from ftrun.files import (
 from ftrun.paid.history import METRICS, archive, archive_of
 from ftrun.paid.job_spec import attempt_of, spec, spec_key
 from ftrun.runner.apply import Outcome, record_stage, run_stage
-from ftrun.runner.importing.fetching import clean
+from ftrun.runner.importing.committing import clean
 from ftrun.runner.importing.jobs import used_hyperparameters
 from ftrun.runner.importing.writing import Draft, experiment_text
 from ftrun.stages import stages_of
@@ -43,7 +43,7 @@ NOT_EVALUATED: Mapping[str, Any] = {"metrics": {}, "verdict": None, "gates": [],
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class FetchedJob:
     """A job to record, with everything that was fetched of it; can be pickled.
 
     `config` is the experiment file, `existing`: it is there and stays as it is. `identity` is whose ids these
@@ -61,8 +61,8 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What came of an order: `notes` for people, or the `code` and `message` of why it failed.
+class RecordResult:
+    """What happened to a job: `notes` for people, or the `code` and `message` of why it failed.
 
     `staged` is the experiment file that is to get its name once everything is durable; None: it has it.
     """
@@ -80,17 +80,17 @@ class _Unsaved(StateStore):
         """Save nothing yet."""
 
 
-def record(order: Order) -> Recorded:
+def record(fetched: FetchedJob) -> RecordResult:
     """Write a job's experiment; what is wrong with this one is in the result."""
-    staged = order.config.with_name(f".{order.draft.name}.yaml.tmp")
+    staged = fetched.config.with_name(f".{fetched.draft.name}.yaml.tmp")
     try:
         with unsynced():
-            write_atomic(staged, experiment_text(order.draft))
-            return _record(order, staged)
+            write_atomic(staged, experiment_text(fetched.draft))
+            return _record(fetched, staged)
     except ConfigError as error:
-        failed = Recorded(code="job_values", message=_refusal(error))
+        failed = RecordResult(code="job_values", message=_refusal(error))
     except FtrunError as error:
-        failed = Recorded(code=error.code, message=str(error))
+        failed = RecordResult(code=error.code, message=str(error))
     delete(staged)
     return failed
 
@@ -98,24 +98,24 @@ def record(order: Order) -> Recorded:
 def _refusal(error: ConfigError) -> str:
     """Return in one line which of the job's values an experiment can't have, and why."""
     problems = dict.fromkeys(problem.message.splitlines()[0] for problem in error.problems)
-    return f"an experiment file can't hold what the job says: {'; '.join(problems)}"
+    return f"the job has values that an experiment file can't have: {'; '.join(problems)}"
 
 
-def _record(order: Order, staged: Path) -> Recorded:
-    experiment = _moved(build_experiment(read_document(staged), order.draft.target), staged, order.config)
-    folder = order.runs / experiment.name / experiment.target.name
+def _record(fetched: FetchedJob, staged: Path) -> RecordResult:
+    experiment = _moved(build_experiment(read_document(staged), fetched.draft.target), staged, fetched.config)
+    folder = fetched.runs / experiment.name / experiment.target.name
     refuse_links(folder)
     clean(folder, deep=True)
-    context, saved = _context(order, experiment, folder)
-    _adopt(order, context)
-    _write_files(order, context)
-    notes = tuple(_do_stages(order, context))
+    context, saved = _context(fetched, experiment, folder)
+    _adopt(fetched, context)
+    _write_files(fetched, context)
+    notes = tuple(_do_stages(fetched, context))
     archive(context, answers=False)
-    _keep_beside(order, archive_of(context))
+    _keep_beside(fetched, archive_of(context))
     saved.save(context.state)
-    if order.existing:
+    if fetched.existing:
         delete(staged)
-    return Recorded(notes=notes, staged=None if order.existing else staged)
+    return RecordResult(notes=notes, staged=None if fetched.existing else staged)
 
 
 def _moved(experiment: Experiment, staged: Path, config: Path) -> Experiment:
@@ -127,15 +127,15 @@ def _moved(experiment: Experiment, staged: Path, config: Path) -> Experiment:
     return replace(experiment, file=config, places=places)
 
 
-def _context(order: Order, experiment: Experiment, folder: Path) -> tuple[Context, StateStore]:
+def _context(fetched: FetchedJob, experiment: Experiment, folder: Path) -> tuple[Context, StateStore]:
     """Return a context with a new state, and the store that it is saved to at the end."""
     store = StateStore(folder)
     found = store.load()
     state = State(
         experiment=experiment.name,
         target=experiment.target.name,
-        file=str(order.config.relative_to(experiment.project)),
-        identity=dict(order.identity),
+        file=str(fetched.config.relative_to(experiment.project)),
+        identity=dict(fetched.identity),
     )
     if found is not None:  # of an import that was killed: it stays the same state
         state.lineage, state.serial = found.lineage, found.serial
@@ -149,9 +149,9 @@ def _context(order: Order, experiment: Experiment, folder: Path) -> tuple[Contex
     return context, store
 
 
-def _adopt(order: Order, context: Context) -> None:
+def _adopt(fetched: FetchedJob, context: Context) -> None:
     """Let the state have the job and its files; the files' hashes are known before they are prepared."""
-    job, draft = order.draft.job, order.draft
+    job, draft = fetched.draft.job, fetched.draft
     files = {"train": draft.training, "validation": draft.validation}
     there = {role: file for role, file in files.items() if file is not None}
     context.fresh["prepare"] = {"files": {role: {"sha256": file.sha256} for role, file in there.items()}}
@@ -173,22 +173,22 @@ def _adopt(order: Order, context: Context) -> None:
     )
 
 
-def _write_files(order: Order, context: Context) -> None:
+def _write_files(fetched: FetchedJob, context: Context) -> None:
     """Write what training found, as its stage does; an experiment that can't train has it, too."""
     make_folder(context.folder)
-    metrics = NO_METRICS if order.metrics is None else without_formulas(order.metrics)
+    metrics = NO_METRICS if fetched.metrics is None else without_formulas(fetched.metrics)
     write_atomic(context.folder / METRICS, metrics)
-    write_atomic(context.folder / EVENTS, _lines(order.events))
+    write_atomic(context.folder / EVENTS, _lines(fetched.events))
 
 
 def _lines(events: tuple[Mapping[str, Any], ...]) -> str:
     return "".join(f"{json.dumps(event, ensure_ascii=False)}\n" for event in events)
 
 
-def _do_stages(order: Order, context: Context) -> list[str]:
+def _do_stages(fetched: FetchedJob, context: Context) -> list[str]:
     """Do the stages that need no server, and record of the others what they would find."""
     notes: list[str] = []
-    facts = _facts(order, context)
+    facts = _facts(fetched, context)
     for stage in stages_of(context):
         left = [name for name in stage.outputs(context) if not (context.folder / name).exists()]
         if stage.offline or left:
@@ -199,15 +199,15 @@ def _do_stages(order: Order, context: Context) -> list[str]:
     found = context.folder / "check.json"
     errors = json.loads(found.read_bytes()).get("errors", ()) if found.exists() else ()
     if errors:
-        shown = shown_path(order.config)
-        notes.append(f"the data have {len(errors)} error(s) by today's rules: ftrun check {shown}")
+        shown = shown_path(fetched.config)
+        notes.append(f"errors in the data by today's checks: {len(errors)}; ftrun check {shown} shows them")
     return notes
 
 
-def _facts(order: Order, context: Context) -> dict[str, dict[str, Any]]:
+def _facts(fetched: FetchedJob, context: Context) -> dict[str, dict[str, Any]]:
     """Return what the stages that ask a server would find, by name."""
-    job, draft = order.draft.job, order.draft
-    rows = parse_metrics(order.metrics or "")
+    job, draft = fetched.draft.job, fetched.draft
+    rows = parse_metrics(fetched.metrics or "")
     fit = explain(rows) if rows else None
     files = {"train": draft.training, "validation": draft.validation}
     return {
@@ -222,7 +222,7 @@ def _facts(order: Order, context: Context) -> dict[str, dict[str, Any]]:
             "seed": job.seed,
             "created_at": job.created_at,
             "finished_at": job.finished_at,
-            "checkpoints": [dict(point) for point in order.checkpoints],
+            "checkpoints": [dict(point) for point in fetched.checkpoints],
             **({"dtype": job.dtype} if context.local and job.dtype else {}),
         },
         "evaluate": dict(NOT_EVALUATED),
@@ -230,12 +230,12 @@ def _facts(order: Order, context: Context) -> dict[str, dict[str, Any]]:
     }
 
 
-def _keep_beside(order: Order, folder: Path) -> None:
+def _keep_beside(fetched: FetchedJob, folder: Path) -> None:
     """Archive what git should keep and no stage archives: the job as the server described it, its events."""
     make_folder(folder)
-    job = {**order.draft.job.document, "checkpoints": [dict(one) for one in order.checkpoints]}
+    job = {**fetched.draft.job.document, "checkpoints": [dict(one) for one in fetched.checkpoints]}
     write_json(folder / JOB, job)
-    write_atomic(folder / EVENTS, _lines(order.events))
+    write_atomic(folder / EVENTS, _lines(fetched.events))
     metrics = folder / METRICS
-    if not metrics.exists() and order.metrics is not None:  # of an experiment that can't train
-        write_atomic(metrics, without_formulas(order.metrics))
+    if not metrics.exists() and fetched.metrics is not None:  # of an experiment that can't train
+        write_atomic(metrics, without_formulas(fetched.metrics))

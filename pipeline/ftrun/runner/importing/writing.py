@@ -9,23 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ftrun.experiment.yaml_writing import flow, scalar
+from ftrun.runner.importing.file_store import StoredFile
 from ftrun.runner.importing.jobs import MISSING_WORDS, Recipe
-from ftrun.scaffold.draft import scalar
 from ftrun.targets import Job
 from ftrun.text import one_line, visible
 
 SCHEMA = Path("schemas/experiment.schema.json")
 NEAR = 4  # folders above that may have the schema
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file of the provider that is stored here under its content's hash; `name` and `bytes` as there."""
-
-    file_id: str
-    sha256: str
-    bytes: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +117,7 @@ def _train(draft: Draft) -> Iterator[str]:
     if draft.training is None:
         yield "eval:"
         yield "  models:"
-        yield f"    - {{name: tuned, model: {_flow(draft.job.fine_tuned_model)}}}"
+        yield f"    - {{name: tuned, model: {flow(draft.job.fine_tuned_model)}}}"
         yield "    - base"
         return
     values: dict[str, Any] = {
@@ -157,29 +148,10 @@ def _block(values: Mapping[str, Any], indent: int) -> Iterator[str]:
     """Yield the lines of a mapping, one key in each."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield f"{' ' * indent}{_key(key)}:"
+            yield f"{' ' * indent}{scalar(str(key))}:"
             yield from _block(value, indent + 2)
         else:
-            yield f"{' ' * indent}{_key(key)}: {_flow(value)}"
-
-
-def _key(key: str) -> str:
-    return scalar(str(key))
-
-
-def _flow(value: Any) -> str:
-    """Return a value on one line."""
-    if isinstance(value, str):
-        return scalar(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)}: {_flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return repr(value)
+            yield f"{' ' * indent}{scalar(str(key))}: {flow(value)}"
 
 
 def _comment(text: str) -> str:

@@ -14,7 +14,7 @@ from ftrun.experiment.nodes import get_in
 from ftrun.experiment.places import absolute, shown_path
 from ftrun.experiment.target import Target
 from ftrun.paid.job_spec import last_model
-from ftrun.runner.porting.mapping import BY_SET, Mapped, service_name
+from ftrun.runner.porting.mapping import Mapped, service_name
 from ftrun.runner.session import Session
 from ftrun.state import State
 from ftrun.state.remote import store_at
@@ -42,33 +42,33 @@ def start_mapping(session: Session, new: Target, given: Mapping[str, Any]) -> Ma
     start = experiment.train.continue_from
     before = None if start is None else str(start)
     if "continue_from" in given:
-        return Mapped(key=KEY, old=before, new=given["continue_from"], reason=BY_SET, status="changed")
+        return Mapped.chosen(KEY, before, given["continue_from"])
     if start is None:
         return None
     siblings = list(_siblings(experiment.file))
     earlier = _earlier(session, siblings, start)
     if earlier is None:
         service = service_name(experiment.target)
-        return Mapped(
-            key=KEY,
-            old=before,
-            reason=f"only {service} has this model, and no experiment in this folder made it",
-            status="refused",
-            hint="Import its job with `ftrun import` and port that first; or train from the base model: "
-            f"--set {KEY}=null",
+        return Mapped.refused(
+            KEY,
+            before,
+            f"only {service} has this model, and no experiment in this folder made it",
+            hint=(
+                "Import its job with `ftrun import` and port that first; or train from the base model: "
+                f"--set {KEY}=null"
+            ),
         )
     ported = next((one for one in _ports(earlier, siblings) if _model_on(session, one, new.name)), None)
     if ported is not None:
         reason = "the earlier experiment was ported: its model on the new target"
         path = ported.file.name if ported.file.parent == experiment.file.parent else str(ported.file)
-        return Mapped(key=KEY, old=before, new=path, reason=reason, status="changed")
+        return Mapped.changed(KEY, before, path, reason)
     command = shlex.join(["ftrun", "port", shown_path(earlier.file), "--to", new.name])
     name = earlier.name
-    return Mapped(
-        key=KEY,
-        old=before,
-        reason=f"the model of {name}, which has none on the new target yet",
-        status="refused",
+    return Mapped.refused(
+        KEY,
+        before,
+        f"the model of {name}, which has none on the new target yet",
         hint=f"First: {command}. Then run this command again. Or train from the base model: --set {KEY}=null",
     )
 
@@ -139,11 +139,5 @@ def _state(session: Session, sibling: Sibling, target: str) -> State | None:
 
 def tuned_model(session: Session) -> str | None:
     """Return the tuned model that the experiment has on its target, by its state or by its import."""
-    found = last_model(session.state)
-    if found is not None:
-        return found
-    experiment = session.experiment
-    own = experiment.places.get(("imported",))  # what is inherited was another experiment's
-    if experiment.imported is None or own is None or own[0] != experiment.file:
-        return None
-    return experiment.imported.fine_tuned_model
+    imported = session.experiment.imported
+    return last_model(session.state) or (None if imported is None else imported.fine_tuned_model)

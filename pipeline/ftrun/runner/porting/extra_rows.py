@@ -16,8 +16,9 @@ from ftrun.data.readers.json_rows import canonical_line
 from ftrun.errors import UsageError
 from ftrun.evaluation.asked.row_samples import row_sample
 from ftrun.evaluation.asked.samples import with_own_ids
+from ftrun.experiment.evaluation import TUNED
 from ftrun.experiment.model import EvalPrompt, Experiment
-from ftrun.runner.porting.questions import SUBJECT, OldAnswers
+from ftrun.runner.porting.questions import OldAnswers
 from ftrun.runner.porting.rows import RowFacts, kept_lines, ready_files
 from ftrun.scoring.types import Sample
 
@@ -70,18 +71,18 @@ def refuse_answers_as_rows(experiment: Experiment, answers: OldAnswers | None) -
         raise UsageError(
             f"{WITH_ANSWERS} needs ready training rows (`data.verbatim`), as imported experiments have them",
             code="usage",
-            hint="Export the rows as chats first (`ftrun data`), or leave the option out.",
+            hint="Export the rows as chats first (`ftrun data`), or leave out the option.",
         )
 
 
 def answers_as_rows(answers: OldAnswers, ids: Collection[str], training: bytes) -> Added:
     """Return the old model's answers to these questions as rows, without those that a row says already."""
-    known = {canonical_line(one.get("messages")) for one in _objects(training)}
-    questions = {str(one.get("id")): one for one in _objects(answers.files.questions.read_bytes())}
+    known = {canonical_line(one.get("messages")) for one in rows_of(training)}
+    questions = {str(one.get("id")): one for one in rows_of(answers.files.questions.read_bytes())}
     lines, unused, repeated = list[bytes](), 0, 0
-    for one in _objects(answers.files.answers.read_bytes()):
+    for one in rows_of(answers.files.answers.read_bytes()):
         key = str(one.get("prompt_id"))
-        if key not in ids or one.get("candidate", SUBJECT) != SUBJECT or one.get("repeat", 0) != 0:
+        if key not in ids or one.get("candidate", TUNED) != TUNED or one.get("repeat", 0) != 0:
             continue
         messages = _asked(one, questions.get(key, {}))
         if not messages or not _usable(one):
@@ -128,11 +129,11 @@ def with_rows(training: bytes, added: Added) -> bytes:
 
 def trained_ids(answers: OldAnswers, training: bytes) -> frozenset[str]:
     """Return the ids of the questions that a training row asks word for word, system prompt included."""
-    chats = (one.get("messages") for one in _objects(training))
+    chats = (one.get("messages") for one in rows_of(training))
     taught = {canonical_line(chat[:-1]) for chat in chats if isinstance(chat, list) and chat}
     return frozenset(
         str(one.get("id"))
-        for one in _objects(answers.files.questions.read_bytes())
+        for one in rows_of(answers.files.questions.read_bytes())
         if canonical_line(_asked({}, one)) in taught
     )
 
@@ -151,7 +152,7 @@ def own_questions(experiment: Experiment) -> tuple[EvalPrompt, ...]:
     lines = [line for line in path.read_bytes().removeprefix(BOM).splitlines() if line.strip()]
     chosen = set(sorted(range(len(lines)), key=lambda one: hashlib.sha256(lines[one]).digest())[:MOST_ASKED])
     graded = experiment.train.method == "reinforcement"
-    rows = (one for index, line in enumerate(lines) if index in chosen for one in _objects(line))
+    rows = (one for index, line in enumerate(lines) if index in chosen for one in rows_of(line))
     samples = [row_sample(row, "prompts", "validation", graded=graded) for row in rows]
     return tuple(map(_prompt, with_own_ids(one for one in samples if isinstance(one, Sample))))
 
@@ -185,12 +186,7 @@ def question_lines(prompts: Sequence[EvalPrompt]) -> bytes:
     )
 
 
-def rows_of(content: bytes) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a file of ready rows that can be read."""
-    return _objects(content)
-
-
-def _objects(content: bytes) -> Iterator[dict[str, Any]]:
+def rows_of(content: bytes) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects of lines; what is none is left to those who check the file."""
     for line in content.removeprefix(BOM).splitlines():
         try:

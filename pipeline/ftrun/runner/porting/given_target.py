@@ -90,11 +90,12 @@ def _find(old: Experiment, to: str, config: Path | None) -> GivenTarget:
     if to in BUILT_IN_TARGETS:
         whence = f"the built-in model (another one: --set targets.{to}.model=NAME)"
         return GivenTarget(name=to, raw=BUILT_IN_TARGETS[to], known=False, whence=whence)
+    here = ", ".join([*own, *_missing(list(own), to)])
     raise UsageError(
         f"--to {to}: there is no such target",
         code="unknown_target",
-        hint=f"Targets here: {', '.join([*own, *_missing(list(own), to)])}. One of another file: --config "
-        "FILE",
+        hint=f"Targets here: {here}. To use another: write it into a file with `version`, `name` and "
+        "`targets`, and add --config FILE.",
     )
 
 

@@ -38,6 +38,31 @@ class Mapped:
     status: Status = "kept"
     hint: str | None = None
 
+    @classmethod
+    def kept(cls, key: str, value: Any, reason: str) -> Mapped:
+        """Return that it stays as it is."""
+        return cls(key=key, old=value, new=value, reason=reason)
+
+    @classmethod
+    def changed(cls, key: str, old: Any, new: Any, reason: str) -> Mapped:
+        """Return that it becomes something else."""
+        return cls(key=key, old=old, new=new, reason=reason, status="changed")
+
+    @classmethod
+    def chosen(cls, key: str, old: Any, new: Any) -> Mapped:
+        """Return that a person changed it with --set."""
+        return cls.changed(key, old, new, BY_SET)
+
+    @classmethod
+    def dropped(cls, key: str, old: Any, reason: str) -> Mapped:
+        """Return that the new target has no use for it."""
+        return cls(key=key, old=old, reason=reason, status="dropped")
+
+    @classmethod
+    def refused(cls, key: str, old: Any, reason: str, *, hint: str) -> Mapped:
+        """Return that it has no counterpart on the new target."""
+        return cls(key=key, old=old, reason=reason, status="refused", hint=hint)
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as in `port --json`."""
         shown = {"key": self.key, "from": self.old, "to": self.new, "reason": self.reason}
@@ -72,7 +97,7 @@ def model_mapping(old: Target, new: Target, whence: str) -> Mapped:
     before, after = known_model(old), known_model(new)
     now, then = after.in_words(), before.in_words()
     reason = f"{whence}; new: {now}; old: {then}"
-    return Mapped(key="model", old=old.model, new=new.model, reason=reason, status="changed")
+    return Mapped.changed("model", old.model, new.model, reason)
 
 
 def train_mapping(old: Experiment, new: Target, given: Mapping[str, Any]) -> Iterator[Mapped]:
@@ -92,17 +117,16 @@ def _method(old: Experiment, new: Target, given: Mapping[str, Any]) -> Mapped:
     faults = list(method_faults(rules_of(new), method))
     if faults:
         provider = service_name(new)
-        return Mapped(
-            key="train.method",
-            old=old.train.method,
-            reason=f"{provider} can't train by {method}",
-            status="refused",
-            hint="Choose a target that can with --to.",
+        return Mapped.refused(
+            "train.method",
+            old.train.method,
+            f"{provider} doesn't support {method}",
+            hint="Choose a target that does with --to.",
         )
-    reason = f"{service_name(new)} trains by it too"
+    reason = f"{service_name(new)} supports it too"
     if method != old.train.method:
-        return Mapped(key="train.method", old=old.train.method, new=method, reason=BY_SET, status="changed")
-    return Mapped(key="train.method", old=method, new=method, reason=reason)
+        return Mapped.chosen("train.method", old.train.method, method)
+    return Mapped.kept("train.method", method, reason)
 
 
 def _grader(old: Experiment, new: Target) -> Iterator[Mapped]:
@@ -112,20 +136,17 @@ def _grader(old: Experiment, new: Target) -> Iterator[Mapped]:
     foreign = sorted(set(_kinds(grader)) & set(JUDGES))
     if foreign and rules_of(new) is LOCAL:
         kinds, service = ", ".join(foreign), service_name(new)
-        yield Mapped(
-            key="train.grader",
-            old=grader.get("type"),
-            reason=f"{service} has nothing like graders of the type {kinds}",
-            status="refused",
+        yield Mapped.refused(
+            "train.grader",
+            grader.get("type"),
+            f"{service} doesn't support graders of type {kinds}",
             hint="Choose a target that has them with --to, or write a grader of another type.",
         )
     elif new.provider == "bedrock":
-        reason = "sent as it is; Amazon Bedrock documents graders of the type lambda alone, and may refuse it"
-        yield Mapped(key="train.grader", old=grader.get("type"), new=grader.get("type"), reason=reason)
+        reason = "sent as it is; Amazon Bedrock documents only graders of type lambda, and may refuse it"
+        yield Mapped.kept("train.grader", grader.get("type"), reason)
     else:
-        yield Mapped(
-            key="train.grader", old=grader.get("type"), new=grader.get("type"), reason="sent as it is"
-        )
+        yield Mapped.kept("train.grader", grader.get("type"), "sent as it is")
 
 
 def _kinds(grader: Mapping[str, Any]) -> Iterator[str]:
@@ -141,9 +162,9 @@ def _hyperparameters(old: Experiment, new: Target, given: Mapping[str, Any]) -> 
     for name, decide in (("n_epochs", _epochs), ("batch_size", _batch)):
         key, before = f"{HYPERPARAMETERS}.{name}", values.get(name, "auto")
         if name in given:
-            yield Mapped(key=key, old=before, new=given[name], reason=BY_SET, status="changed")
+            yield Mapped.chosen(key, before, given[name])
         else:
-            yield Mapped(key=key, old=before, new=before, reason=decide(before, new))
+            yield Mapped.kept(key, before, decide(before, new))
     yield _rate(old.target, new, values.get(RATE, "auto"), given.get(RATE))
     own = METHOD_HYPERPARAMETERS.get(old.train.method, ())
     for name in (one for one in own if one in values or one in given):
@@ -177,17 +198,18 @@ def _rate(old: Target, new: Target, before: Any, given: Any) -> Mapped:
     if new.capabilities.get("learning_rate") == "absolute" and wanted != "auto":
         return _absolute(key, new, before, given)
     if given is not None:
-        return Mapped(key=key, old=before, new=given, reason=BY_SET, status="changed")
+        return Mapped.chosen(key, before, given)
     if before == "auto":
         reason = f"the usual rate of {service}"
-        return Mapped(key=key, old=before, new=before, reason=reason)
+        return Mapped.kept(key, before, reason)
     if rate_family(old) == rate_family(new):
-        return Mapped(key=key, old=before, new=before, reason="relative to the same rates as before")
+        return Mapped.kept(key, before, "relative to the same rates as before")
     was = service_name(old)
     reason = (
-        f"{before:g} times the usual rate of {was} says nothing about the rates of {service}: its usual rate"
+        f"{before:g} times the usual rate of {was} says nothing about the rates of {service}: its usual rate "
+        "is used"
     )
-    return Mapped(key=key, old=before, new="auto", reason=reason, status="changed")
+    return Mapped.changed(key, before, "auto", reason)
 
 
 def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
@@ -196,12 +218,11 @@ def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
     place = f"targets.{new.name}.hyperparameters"
     if given is None and rate is not None:
         reason = f"{service} takes an absolute learning rate: {rate:g}, from {place}"
-        return Mapped(key=key, old=before, new="auto", reason=reason, status="changed")
-    return Mapped(
-        key=key,
-        old=before,
-        reason=f"{service} takes an absolute learning rate, and would use {wanted} as one",
-        status="refused",
+        return Mapped.changed(key, before, "auto", reason)
+    return Mapped.refused(
+        key,
+        before,
+        f"{service} takes an absolute learning rate, and would use {wanted} as one",
         hint=f"Choose a rate: --set {place}.learning_rate={AN_EXAMPLE_RATE}",
     )
 
@@ -209,16 +230,15 @@ def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
 def _of_the_method(name: str, before: Any, given: Any, new: Target) -> Mapped:
     key, service = f"{HYPERPARAMETERS}.{name}", service_name(new)
     if given is not None:
-        return Mapped(key=key, old=before, new=given, reason=BY_SET, status="changed")
+        return Mapped.chosen(key, before, given)
     if name == "top_layers" and new.provider != "local":
-        return Mapped(
-            key=key,
-            old=before,
-            reason=f"{service} can't train the top layers alone",
-            status="refused",
+        return Mapped.refused(
+            key,
+            before,
+            f"{service} can't train only the top layers",
             hint=f"Delete `{name}` from a copy of the experiment, and port that.",
         )
-    return Mapped(key=key, old=before, new=before, reason="as used: it belongs to the method")
+    return Mapped.kept(key, before, "as used: it belongs to the method")
 
 
 def _left_out(capability: str, service: str) -> str:
@@ -242,24 +262,24 @@ def _of_the_job(old: Experiment, new: Target, given: Mapping[str, Any]) -> Itera
     for name, before in values.items():
         key = f"train.{name}"
         if name in given:
-            yield Mapped(key=key, old=before, new=given[name], reason=BY_SET, status="changed")
+            yield Mapped.chosen(key, before, given[name])
         elif before is not None:
             yield sent_or_not(key, name, before, new, reasons[name])
     stop = train.stop_when
     if stop != type(stop)():
         if new.capabilities.get("guards") == "theirs":
             reason = f"{service} stops bad training itself: it is not used"
-            yield Mapped(key="train.stop_when", old="set", reason=reason, status="dropped")
+            yield Mapped.dropped("train.stop_when", "set", reason)
         else:
-            yield Mapped(key="train.stop_when", old="set", new="set", reason="it is watched by ftrun itself")
+            yield Mapped.kept("train.stop_when", "set", "ftrun watches it itself")
 
 
 def sent_or_not(key: str, capability: str, before: Any, new: Target, reason: str) -> Mapped:
     """Return what becomes of something that a service may not take."""
     if new.capabilities.get(capability) == "left_out":
         why = _left_out(capability, service_name(new))
-        return Mapped(key=key, old=before, reason=why, status="dropped")
-    return Mapped(key=key, old=before, new=before, reason=reason)
+        return Mapped.dropped(key, before, why)
+    return Mapped.kept(key, before, reason)
 
 
 def shared_mapping(old: Experiment) -> Iterator[Mapped]:
@@ -267,11 +287,11 @@ def shared_mapping(old: Experiment) -> Iterator[Mapped]:
     budget = {"usd": old.budget.usd, "usd_per_month": old.budget.usd_per_month}
     for name, value in budget.items():
         if value is not None:
-            reason = "it holds for the new experiment too"
-            yield Mapped(key=f"budget.{name}", old=value, new=value, reason=reason)
+            reason = "it applies to the new experiment too"
+            yield Mapped.kept(f"budget.{name}", value, reason)
     if old.state is not None:
         reason = "the new experiment keeps its state there too, under its own name"
-        yield Mapped(key="state", old=old.state, new=old.state, reason=reason)
+        yield Mapped.kept("state", old.state, reason)
 
 
 def _of_the_target(old: Target, new: Target) -> Iterator[Mapped]:

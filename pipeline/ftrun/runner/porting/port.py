@@ -1,24 +1,31 @@
 """`ftrun port`: from an experiment and a target to the new experiment file, with everything that was decided
-on the way. Nothing is written before all of it is known, and nothing at all where something is refused.
+on the way. Reads only.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ftrun.data import target_problems
 from ftrun.data.quality import overlap
-from ftrun.errors import ConfigError, DecisionError, FtrunError, Problem, UsageError
+from ftrun.errors import UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt, Experiment
-from ftrun.experiment.places import absolute, shown_path
-from ftrun.files import make_folder, write_atomic
+from ftrun.experiment.places import shown_path
 from ftrun.runner.porting import extra_rows, questions
+from ftrun.runner.porting.changes import (
+    as_overrides,
+    file_text,
+    leaves,
+    schema_line,
+    with_overrides,
+)
+from ftrun.runner.porting.comparing import Comparing, check_margin, comparing, comparison_notes, gate_mapping
 from ftrun.runner.porting.earlier import start_mapping, tuned_model
 from ftrun.runner.porting.extra_rows import WITH_ANSWERS, MadeFile, made_file
 from ftrun.runner.porting.given_target import GivenTarget, given_target
@@ -30,25 +37,14 @@ from ftrun.runner.porting.mapping import (
     shared_mapping,
     train_mapping,
 )
-from ftrun.runner.porting.questions import Comparing, OldAnswers
+from ftrun.runner.porting.questions import OldAnswers
 from ftrun.runner.porting.rows import LEAVE_OUT, RowFacts, look_at_rows, ready_files, row_mapping
-from ftrun.runner.porting.writing import (
-    as_overrides,
-    file_text,
-    leaves,
-    refuse_other,
-    schema_line,
-    with_overrides,
-    write_new,
-)
 from ftrun.runner.session import Session, no_data
 from ftrun.runner.validated import is_valid
-from ftrun.state import StateStore
 from ftrun.targets.connect import takes_tools
 
 NAME = re.compile(r"(?!\.{1,2}$)[a-z0-9._-]{1,64}")
 IN_NAME = re.compile(r"[^a-z0-9._-]+")
-REFUSED = "no_counterpart"
 GROUPS = ("model", "data", "rows", "train", "targets", "recorded", "eval")
 RECALL = 20  # training questions that are asked where there are no others
 
@@ -92,7 +88,6 @@ class Port:
     text: str
     changes: Mapping[str, Any]
     mapping: tuple[Mapped, ...]
-    comparing: Comparing
     notes: tuple[str, ...] = ()
     terms: str | None = None
     estimate: Mapping[str, Any] | None = None
@@ -119,7 +114,7 @@ def plan_port(session: Session, settings: PortSettings) -> Port:
     old = session.experiment
     if not old.trains:
         raise _nothing_to_train(old)
-    questions.check_margin(settings.margin)
+    check_margin(settings.margin)
     given = with_overrides({}, settings.overrides)
     new = given_target(old, settings.to, settings.config, given)
     answers = None if settings.without_old else questions.old_answers(session)
@@ -178,7 +173,6 @@ class _Porting:
             ),
             changes=changes,
             mapping=tuple(sorted(self.mapped, key=_group)),
-            comparing=compared,
             notes=tuple(self._notes(new, rows, compared)),
             terms=self._terms(),
             estimate=rows.result.estimate,
@@ -260,21 +254,19 @@ class _Porting:
             del changes["data"]
         self.files += made.values()
 
+    def _remap(self, mapped: Mapped) -> None:
+        """Say this, and nothing else, of its key."""
+        self.mapped = [*(one for one in self.mapped if one.key != mapped.key), mapped]
+
     def _mention_answers(self, added: extra_rows.Added, named: str) -> None:
         count, unused, repeated = len(added.lines), added.unused, added.repeated
         shown = next(one.old for one in self.mapped if one.key == "data.sources")
-        self.mapped = [one for one in self.mapped if one.key != "data.sources"]
-        self.mapped.append(
-            Mapped(
-                key="data.sources",
-                old=shown,
-                new=named,
-                reason=f"the same rows, and {count} answers of the old model to training questions "
-                f"({WITH_ANSWERS}; {repeated} more repeat a row, {unused} are not whole texts): no longer "
-                "the file that it was trained on",
-                status="changed",
-            )
+        reason = (
+            f"the same rows, and {count} answers of the old model to training questions ({WITH_ANSWERS}; "
+            f"{repeated} more repeat a row, {unused} are not whole texts): no longer the file that it was "
+            "trained on"
         )
+        self._remap(Mapped.changed("data.sources", shown, named, reason))
 
     def _make_questions(self, draft: Experiment, changes: dict[str, Any], recalled: frozenset[str]) -> None:
         """Make the file of questions where the recorded ones aren't asked as they are."""
@@ -287,30 +279,18 @@ class _Porting:
         ids = recalled | extra_rows.trained_ids(self.answers, training)
         left = tuple(one for one in draft.evaluation.prompts if one.id not in ids)
         file = made_file(draft, self.name, "questions", extra_rows.other_questions(self.answers, ids))
-        self.mapped = [one for one in self.mapped if one.key != "eval.prompts"]
         count, of = len(left), len(draft.evaluation.prompts)
         if not left:
-            self.mapped.append(
-                Mapped(
-                    key="eval.prompts",
-                    reason="every recorded question is in the training data: with its answers in it too, "
-                    "nothing would be left to ask",
-                    status="refused",
-                    hint=f"Record held-out questions with `ftrun rescue`, or leave out {WITH_ANSWERS}.",
-                )
+            reason = (
+                "every recorded question is in the training data: with its answers in it too, nothing would "
+                "be left to ask"
             )
+            hint = f"Record held-out questions with `ftrun rescue`, or leave out {WITH_ANSWERS}."
+            self._remap(Mapped.refused("eval.prompts", None, reason, hint=hint))
             return
         self._ask(changes, file, left)
-        self.mapped.append(
-            Mapped(
-                key="eval.prompts",
-                old=of,
-                new=file.named,
-                reason=f"the {count} recorded questions that no training row asks: the others are trained "
-                "on now",
-                status="changed",
-            )
-        )
+        reason = f"the {count} recorded questions that no training row asks: the others are trained on now"
+        self._remap(Mapped.changed("eval.prompts", of, file.named, reason))
 
     def _own_questions(self, draft: Experiment, changes: dict[str, Any]) -> None:
         """Ask rows of the validation file, or training questions, where nothing else is asked."""
@@ -320,12 +300,12 @@ class _Porting:
         if not found:
             changes["eval"]["recall_sample"] = RECALL
             reason = "there are no other questions: it shows what was memorized, not what was learned"
-            self.mapped.append(Mapped(key="eval.recall_sample", new=RECALL, reason=reason, status="changed"))
+            self.mapped.append(Mapped.changed("eval.recall_sample", None, RECALL, reason))
             return
         file = made_file(draft, self.name, "questions", extra_rows.question_lines(found))
         self._ask(changes, file, found)
         reason = f"{len(found)} rows of the validation file: the experiment asks nothing itself"
-        self.mapped.append(Mapped(key="eval.prompts", new=file.named, reason=reason, status="changed"))
+        self.mapped.append(Mapped.changed("eval.prompts", None, file.named, reason))
 
     def _ask(self, changes: dict[str, Any], file: MadeFile, prompts: tuple[EvalPrompt, ...]) -> None:
         changes["eval"]["prompts"] = [{"path": file.named}]
@@ -336,14 +316,14 @@ class _Porting:
         """Decide on metric and gates."""
         old, settings = self.old, self.settings
         asked = replace(draft.evaluation, gates=old.evaluation.gates)
-        found = questions.comparing(
+        found = comparing(
             replace(draft, evaluation=asked),
             recalled,
             self.answers,
             metric=settings.metric,
             margin=settings.margin,
         )
-        self.mapped += questions.gate_mapping(old, found, chosen=settings.metric)
+        self.mapped += gate_mapping(old, found, chosen=settings.metric)
         if self.answers is not None and not takes_tools(self.new.target):
             self.mapped += questions.tool_mapping(draft)
         if settings.metric is not None and settings.metric != old.evaluation.metric:
@@ -360,9 +340,7 @@ class _Porting:
             if key in known or key.startswith(f"targets.{self.settings.to}."):
                 continue
             self.mapped = [one for one in self.mapped if one.key != key or one.status == "refused"]
-            self.mapped.append(
-                Mapped(key=key, old=before.get(key), new=value, reason=BY_SET, status="changed")
-            )
+            self.mapped.append(Mapped.chosen(key, before.get(key), value))
 
     def _terms(self) -> str | None:
         """Return what to read before training on what a model answered."""
@@ -381,117 +359,20 @@ class _Porting:
 
         for problem in target_problems(new):
             yield f"{problem.message}. {problem.hint}"
-        yield from language_note(new, rows.result.language)
+        yield from language_note(new, rows.result.language, leaving=self.old.target.name)
         if self.answers is None:
             yield (
                 "Without the old model's answers the verdict can say whether training helped, not whether "
                 "the new "
                 "model is as good as the old one."
             )
-        yield from questions.comparison_notes(compared, new)
+        yield from comparison_notes(compared, new)
         if new.target.capabilities.get("deployment") == "needed":
             yield (
                 f"On {service_name(new.target)} the base model must be deployed under the name "
                 f"{new.target.model} to be "
                 "asked. Without it, leave it out: --set 'eval.models=[tuned, {name: old, answers: FILE}]'"
             )
-
-
-def write_port(port: Port, settings: PortSettings, session: Session) -> bool:
-    """Write the new file, with the files that belong to it, and return whether it was written. DecisionError
-    if one of another content is there.
-    """
-    config = session.experiment.file
-    again = settings.command(config)
-    _refuse_other_runs(port, session.folder.parent.parent, again)
-    refuse_other(port.path, port.changes, config=config, again=again)
-    missing = [one for one in port.files if not one.path.exists()]
-    for one in port.files:
-        if one not in missing and (not one.path.is_file() or one.path.read_bytes() != one.content):
-            raise DecisionError(
-                "the file exists with another content; it stays as it is",
-                code="port_exists",
-                file=shown_path(one.path),
-                hint=f"To port under another name: {again} --name OTHER",
-            )
-    for one in missing:
-        make_folder(one.path.parent)
-        write_atomic(one.path, one.content)
-    return write_new(port.path, port.text, port.changes, config=config, again=again)
-
-
-def _refuse_other_runs(port: Port, runs: Path, again: str) -> None:
-    """Raise a DecisionError if the runs of that name are those of another experiment file."""
-    experiment = port.experiment
-    for path in sorted((runs / experiment.name).glob("*/state.json")):
-        state = StateStore(path.parent).load()
-        other = None if state is None else experiment.project / state.file
-        if other is not None and other.is_file() and absolute(other) != absolute(port.path):
-            name = experiment.name
-            raise DecisionError(
-                f"another experiment of this project is called {name}; it stays as it is",
-                code="port_exists",
-                file=shown_path(other),
-                hint=f"Choose another name: {again} --name OTHER",
-            )
-
-
-def refuse(port: Port) -> None:
-    """Raise a ConfigError with everything that has no counterpart on the new target, if there is anything."""
-    problems = [_problem(one) for one in port.refused]
-    if not problems:
-        return
-    count, where = len(problems), port.experiment.target.name
-    summary = f"{count} things have no counterpart on {where}"
-    raise _documented(ConfigError(problems[0].message if count == 1 else summary, problems=problems), port)
-
-
-def _problem(one: Mapped) -> Problem:
-    value = "" if one.old is None else f" {one.old}:"
-    return Problem(f"{one.key}:{value} {one.reason}", code=REFUSED, hint=one.hint)
-
-
-def agreed(port: Port, ask: Callable[[str], bool] | None) -> bool:
-    """Return whether a person agrees to leave out rows; True where none are. DecisionError without one."""
-    if not port.asked:
-        return True
-    service = service_name(port.experiment.target)
-    lost = "; ".join(f"{one.old}: {one.reason}" for one in port.asked)
-    if ask is not None and ask(f"{lost}. Train without these rows?"):
-        return True
-    raise _documented(
-        DecisionError(
-            f"rows that {service} can't train on would have to be left out ({lost}); nothing was done",
-            code="rows_lost",
-            hint=f"To train without them, add {LEAVE_OUT}. To keep them, choose another target with --to.",
-        ),
-        port,
-    )
-
-
-def agree_to_terms(port: Port, ask: Callable[[str], bool] | None) -> None:
-    """Ask once, where a person is there, whether the terms were read; DecisionError for a no."""
-    if (
-        port.terms is None
-        or ask is None
-        or port.path.exists()
-        or ask("Have you read these terms, and do you want to continue?")
-    ):
-        return
-    raise _documented(
-        DecisionError(
-            "not confirmed; nothing was done",
-            code="not_confirmed",
-            hint=f"Leave out {WITH_ANSWERS} to train on your own data alone.",
-        ),
-        port,
-    )
-
-
-def _documented(error: FtrunError, port: Port) -> FtrunError:
-    """Return the error with what `--json` shows beside it."""
-    error.document = port.as_dict()  # type: ignore[attr-defined]
-    return error
 
 
 def _chats(content: bytes) -> Iterator[Mapping[str, Any]]:
@@ -507,7 +388,7 @@ def _nothing_to_train(old: Experiment) -> UsageError:
     if "training_file" not in missing:
         return no_data(old)
     return UsageError(
-        f"{old.name} was imported without its training file, which the provider no longer had",
+        f"{old.name} was imported without its training file, which the provider did not have or did not give",
         code="no_data",
         hint="If you have the data elsewhere, add them as `data.sources` of the experiment, then port it.",
     )

@@ -87,14 +87,14 @@ def row_mapping(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> 
     for problem in found.result.warnings:
         if problem.code == "ignored_by_target":
             reason = COUNTED.sub("", problem.message)
-            yield Mapped(key="rows", old=_counted(problem.places, problem), reason=reason, status="dropped")
+            yield Mapped.dropped("rows", _counted(problem.places, problem), reason)
     for role, file in found.result.files.items():
         if file is not None and file.over_limit and has_known_limit(experiment.target):
-            yield Mapped(
-                key=f"rows of {role}",
-                old=f"{file.over_limit} of {file.examples} rows",
-                reason=f"longer than the model's context: {service} trains on their beginning alone",
-                status="changed",
+            yield Mapped.changed(
+                f"rows of {role}",
+                f"{file.over_limit} of {file.examples} rows",
+                None,
+                f"longer than the model's context: {service} trains only on their beginning",
             )
 
 
@@ -103,15 +103,15 @@ def _files(experiment: Experiment) -> Iterator[Mapped]:
     names = [str(one.path) if one.path else "query or dataset" for one in data.sources]
     shown = names[0] if len(names) == 1 else names
     if data.verbatim:
-        yield Mapped(key="data.sources", old=shown, new=shown, reason="the same file, byte for byte")
+        yield Mapped.kept("data.sources", shown, "the same file, byte for byte")
     else:
         reason = "the same rows, templates and split: the same training file"
-        yield Mapped(key="data.sources", old=shown, new=shown, reason=reason)
+        yield Mapped.kept("data.sources", shown, reason)
     split = data.split
     if split is not None and split.validation:
         files = split.validation
         shown = [str(one.path) for one in files] if isinstance(files, tuple) else str(files)
-        reason = "the same file, byte for byte" if data.verbatim else "the same rows, by the same seed"
+        reason = "the same file, byte for byte" if data.verbatim else "the same rows, with the same seed"
         yield sent_or_not("data.split.validation", "validation_file", shown, target, reason)
 
 
@@ -126,7 +126,7 @@ def _errors(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iter
         old = _counted(places, problems[0]) if places else None
         key = "rows" if places else "data"
         if found.separable and leave_out:
-            yield Mapped(key=key, old=old, reason=f"{message}: left out, as you agreed", status="dropped")
+            yield Mapped.dropped(key, old, f"{message}: left out, as you agreed")
         elif found.separable:
             yield Mapped(
                 key=key,
@@ -136,16 +136,14 @@ def _errors(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iter
                 hint=f"To train without these rows: {LEAVE_OUT}",
             )
         else:
-            yield Mapped(
-                key=key, old=old, reason=f"{message} ({code})", status="refused", hint=_fix(problems[0])
-            )
+            yield Mapped.refused(key, old, f"{message} ({code})", hint=_fix(problems[0]))
     if found.separable and found.wrong:
         left = _left(found)
         if left < FEWEST_EXAMPLES:
-            yield Mapped(
-                key="data",
-                reason=f"without these rows {left} would be left to train on, {FEWEST_EXAMPLES} are needed",
-                status="refused",
+            yield Mapped.refused(
+                "data",
+                None,
+                f"without these rows {left} would be left to train on, {FEWEST_EXAMPLES} are needed",
                 hint=_other_rows(found),
             )
 

@@ -1,162 +1,82 @@
-"""The new experiment file: its text, how it differs from one that is there, and writing it. A file that a
-person changed, or that other values made, is never overwritten.
-"""
+"""Write a port: its experiment file and what belongs to it. What a person changed is never overwritten."""
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from textwrap import wrap
-from typing import Any
 
-from ftrun.errors import DecisionError, FtrunError
-from ftrun.experiment.nodes import plain
-from ftrun.experiment.places import shown_path
-from ftrun.experiment.yaml12 import compose
-from ftrun.files import refuse_file, write_atomic
-from ftrun.scaffold.draft import scalar
-
-SCHEMA = "yaml-language-server:"
-WIDE = 100  # columns of a comment
-DEEPEST = 3  # levels of mappings that are written line by line
-Changes = Mapping[str, Any]
+from ftrun.errors import DecisionError
+from ftrun.experiment.places import absolute, shown_path
+from ftrun.files import make_folder, refuse_file, write_atomic
+from ftrun.runner.porting.changes import differences, read_changes
+from ftrun.runner.porting.port import Port, PortSettings
+from ftrun.runner.session import Session
+from ftrun.state import StateStore
 
 
-def file_text(changes: Changes, *, schema: str | None, comments: Mapping[str, str], command: str) -> str:
-    """Return the text of the new experiment file; `comments` are reasons by the key that they explain."""
-    lines = [] if schema is None else [schema]
-    lines.append(f"# Written by `{command}`. It is yours now: nothing overwrites it.")
-    lines += _mapping(changes, 0, "", comments)
-    return "\n".join(lines) + "\n"
-
-
-def _mapping(values: Mapping[str, Any], depth: int, path: str, comments: Mapping[str, str]) -> Iterator[str]:
-    indent = "  " * depth
-    for key, value in values.items():
-        place = f"{path}.{key}" if path else key
-        if place in comments:
-            yield from (f"{indent}# {line}" for line in wrap(comments[place], WIDE - len(indent)))
-        if isinstance(value, Mapping) and value and depth < DEEPEST - 1:
-            yield f"{indent}{scalar(str(key))}:"
-            yield from _mapping(value, depth + 1, place, comments)
-        elif isinstance(value, list) and value:
-            yield f"{indent}{scalar(str(key))}:"
-            yield from (f"{indent}  - {flow(one)}" for one in value)
-        else:
-            yield f"{indent}{scalar(str(key))}: {flow(value)}"
-
-
-def flow(value: Any) -> str:
-    """Return a value as YAML in one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value) if isinstance(value, str) else json.dumps(value)
-
-
-def schema_line(config: Path) -> str | None:
-    """Return the line for editors that a file in the same folder begins with."""
-    try:
-        with config.open(encoding="utf-8") as text:
-            first = text.readline().strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return first if first.lstrip("# ").startswith(SCHEMA) else None
-
-
-def with_overrides(changes: Changes, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the changes with the values of --set in them."""
-    from ftrun.experiment.overrides import apply
-
-    root = compose(json.dumps(changes), None, "")
-    for one in overrides:
-        apply(root, one)
-    found = plain(root)
-    assert isinstance(found, dict)
-    return found
-
-
-def as_overrides(changes: Changes) -> list[str]:
-    """Return the changes as values of --set, so that the new experiment can be read before its file is there.
-    `extends` is left out: the old file itself is read.
+def write_port(port: Port, settings: PortSettings, session: Session) -> bool:
+    """Write the new file, with the files that belong to it, and return whether it was written: not where it
+    says the same already. DecisionError if one of another content is there.
     """
-    return [
-        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in leaves(changes) if key != "extends"
-    ]
-
-
-def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what replaces a value of the old file, by its place: only mappings are merged."""
-    for key, value in values.items():
-        place = f"{path}.{key}" if path else key
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, place)
-        else:
-            yield place, value
-
-
-def read_changes(path: Path) -> dict[str, Any] | None:
-    """Return what an experiment file says itself; None if it can't be read as one."""
-    try:
-        found = plain(compose(path.read_text(encoding="utf-8"), path))
-    except (OSError, UnicodeDecodeError, FtrunError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def write_new(path: Path, text: str, changes: Changes, *, config: Path, again: str) -> bool:
-    """Write the file and return whether it was written: not where it says the same already. DecisionError if
-    it says something else; `again` is the command, to which another name can be added.
-    """
-    refuse_file(path)
-    if not path.exists():
-        write_atomic(path, text)
-        return True
-    before = read_changes(path)
-    if before == changes:
+    config = session.experiment.file
+    again = settings.command(config)
+    _refuse_other_runs(port, session.folder.parent.parent, again)
+    _refuse_other_file(port, config, again)
+    missing = [one for one in port.files if not one.path.exists()]
+    for one in port.files:
+        if one not in missing and (not one.path.is_file() or one.path.read_bytes() != one.content):
+            raise DecisionError(
+                "the file exists with another content; it stays as it is",
+                code="port_exists",
+                file=shown_path(one.path),
+                hint=f"To port under another name: {again} --name OTHER",
+            )
+    for one in missing:
+        make_folder(one.path.parent)
+        write_atomic(one.path, one.content)
+    if port.path.exists():
         return False
-    raise _exists(path, before, changes, config=config, again=again)
+    write_atomic(port.path, port.text)
+    return True
 
 
-def refuse_other(path: Path, changes: Changes, *, config: Path, again: str) -> None:
-    """Raise a DecisionError if the file is there and says something else; write nothing."""
-    refuse_file(path)
-    if path.exists() and (before := read_changes(path)) != changes:
-        raise _exists(path, before, changes, config=config, again=again)
+def _refuse_other_runs(port: Port, runs: Path, again: str) -> None:
+    """Raise a DecisionError if the runs of that name are those of another experiment file."""
+    experiment = port.experiment
+    for path in sorted((runs / experiment.name).glob("*/state.json")):
+        state = StateStore(path.parent).load()
+        other = None if state is None else experiment.project / state.file
+        if other is not None and other.is_file() and absolute(other) != absolute(port.path):
+            name = experiment.name
+            raise DecisionError(
+                f"another experiment of this project is called {name}; it stays as it is",
+                code="port_exists",
+                file=shown_path(other),
+                hint=f"Choose another name: {again} --name OTHER",
+            )
 
 
-def _exists(
-    path: Path, before: Mapping[str, Any] | None, changes: Changes, *, config: Path, again: str
-) -> DecisionError:
-    shown, run = shown_path(path), shlex.join(["ftrun", shown_path(path)])
-    if before is None or before.get("extends") != changes["extends"]:
-        return DecisionError(
+def _refuse_other_file(port: Port, config: Path, again: str) -> None:
+    """Raise a DecisionError if the file is there and says something else; `again` is the command, to which
+    another name can be added.
+    """
+    refuse_file(port.path)
+    if not port.path.exists():
+        return
+    before, shown = read_changes(port.path), shown_path(port.path)
+    if before == port.changes:
+        return
+    if before is None or before.get("extends") != port.changes["extends"]:
+        raise DecisionError(
             f"the file exists and is not a port of {shown_path(config)}; it stays as it is",
             code="port_exists",
             file=shown,
             hint=f"Choose another name: {again} --name OTHER",
         )
-    different = "; ".join(differences(before, changes))
-    return DecisionError(
+    different, run = "; ".join(differences(before, port.changes)), shlex.join(["ftrun", shown])
+    raise DecisionError(
         f"the file exists and says otherwise: {different}. It stays as it is",
         code="port_exists",
         file=shown,
         hint=f"To run it as it is: {run}. To port again with the new values: {again} --name OTHER",
     )
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return how two files differ, key by key."""
-    old, new = dict(leaves(before)), dict(leaves(after))
-    found = []
-    for key in dict.fromkeys((*old, *new)):
-        if old.get(key) != new.get(key):
-            was, now = (
-                flow(old[key]) if key in old else "nothing",
-                flow(new[key]) if key in new else "nothing",
-            )
-            found.append(f"{key} is {was} there, {now} now")
-    return found

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from ftrun.errors import FtrunError
 from ftrun.evaluation.answer_files import AnswerCache
 from ftrun.evaluation.answers import Candidate, Request
-from ftrun.experiment.model import CandidateSpec
+from ftrun.experiment.evaluation import BASE, TUNED
+from ftrun.experiment.places import shown_path
 from ftrun.paid.asking.evaluating import answer
 from ftrun.paid.asking.questionnaire import candidate_of, questionnaire
 from ftrun.paid.history import archive_of
 from ftrun.paid.removed_models import CODE
-from ftrun.runner.rescuing.questions import BASE, TUNED
 from ftrun.targets import NotFoundError
 from ftrun.targets.service import NOT_ALLOWED
 from ftrun.workflow.context import Context
@@ -97,7 +97,8 @@ class TunedAndBase:
 
 def tuned_of(context: Context) -> Candidate:
     """Return the tuned model."""
-    spec = _spec(context, TUNED)
+    candidates = context.experiment.evaluation.candidates
+    spec = next((one for one in candidates if one.name == TUNED), None)
     assert spec is not None
     return candidate_of(context, spec)
 
@@ -112,15 +113,14 @@ def _in_order(requests: Sequence[Request], tuned: Candidate) -> tuple[Request, .
     return (*first[:early], *others[:1], *first[early:], *others[1:])
 
 
-def _spec(context: Context, name: str) -> CandidateSpec | None:
-    return next((one for one in context.experiment.evaluation.candidates if one.name == name), None)
-
-
 def gone(context: Context, model: str, error: FtrunError | None) -> FtrunError:
-    where = context.experiment.target.name
+    """Return the error for a tuned model that no longer answers."""
+    where, config = context.experiment.target.name, shown_path(context.experiment.file)
     return FtrunError(
         f"the tuned model {model} no longer answers at target {where!r}; what was recorded before is kept",
         code="model_gone",
         hint=(error.problem.hint if error is not None and error.code != CODE else None)
-        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`.",
+        or f"Its data can be trained elsewhere: ftrun port {config} --to TARGET (with --without-old if no "
+        "answers are recorded). If it answers under another name, add it to `eval.models`: "
+        "`{name: tuned, model: ID}`.",
     )

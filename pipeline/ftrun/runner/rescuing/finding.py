@@ -10,12 +10,11 @@ from ftrun.errors import FtrunError, UsageError
 from ftrun.evaluation.rescued_files import FOLDER
 from ftrun.experiment import read_document
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import shown_path
 from ftrun.runner.apply import context_of
+from ftrun.runner.experiment_files import experiment_files
 from ftrun.runner.rescuing.questions import tuned_spec
 from ftrun.runner.session import Session, runs_folder
 
-PLACES = ("configs", "imported/configs")
 Open = Callable[[Path, str | None], Session]
 
 
@@ -36,7 +35,7 @@ class Unreadable:
 
 
 @dataclass(slots=True, kw_only=True)
-class Found:
+class FoundExperiments:
     """The experiments to rescue, those that are not rescued, and those that can't be opened."""
 
     sessions: list[Session] = field(default_factory=list)
@@ -44,9 +43,9 @@ class Found:
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
-def find_named(configs: Iterable[Path], target: str | None, open_it: Open) -> Found:
+def find_named(configs: Iterable[Path], target: str | None, open_it: Open) -> FoundExperiments:
     """Return the experiments that a person named, each once."""
-    found = Found()
+    found = FoundExperiments()
     for config in dict.fromkeys(configs):
         try:
             found.sessions.append(open_it(config, target))
@@ -55,16 +54,11 @@ def find_named(configs: Iterable[Path], target: str | None, open_it: Open) -> Fo
     return found
 
 
-def find_all(target: str | None, open_it: Open) -> Found:
+def find_all(target: str | None, open_it: Open) -> FoundExperiments:
     """Return every experiment under `configs/` and `imported/configs/` of the current folder, on `target` or
     on those of its targets where it has a tuned model; UsageError if there is no file.
     """
-    files = sorted(
-        path
-        for folder in PLACES
-        for path in Path(folder).glob("*.y*ml")
-        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path.is_file()
-    )
+    files = experiment_files()
     if not files:
         raise UsageError(
             "there is no experiment under configs/ or imported/configs/ of this folder",
@@ -72,13 +66,13 @@ def find_all(target: str | None, open_it: Open) -> Found:
             hint="Go to the project's folder, name the experiment files, or import your jobs first: "
             "`ftrun import --all`.",
         )
-    found = Found()
+    found = FoundExperiments()
     for file in files:
         _look_into(file, target, open_it, found)
     return found
 
 
-def _look_into(file: Path, target: str | None, open_it: Open, found: Found) -> None:
+def _look_into(file: Path, target: str | None, open_it: Open, found: FoundExperiments) -> None:
     try:
         data = read_document(file).data
     except FtrunError as error:
@@ -97,30 +91,30 @@ def _look_into(file: Path, target: str | None, open_it: Open, found: Found) -> N
 
 
 def _look_at_targets(
-    file: Path, asked: Sequence[str | None], usual: object, open_it: Open, found: Found
+    file: Path, asked: Sequence[str | None], usual: object, open_it: Open, found: FoundExperiments
 ) -> None:
     """Add the experiment on each target where it has a tuned model; without any, why it isn't rescued. A
     model of this machine, which nobody takes away, is left out where the experiment's own target is another
     one.
     """
     before = len(found.sessions) + len(found.unreadable)
-    reason = "no tuned model for its present data and settings"
+    reason = "no tuned model for its current data and settings"
     for name in asked:
         try:
             session = open_it(file, name)
         except FtrunError as error:
             if error.code == "targets_alone":
-                found.skipped.append(NotRescued(config=file, reason="it only names targets"))
+                found.skipped.append(NotRescued(config=file, reason="it only defines targets"))
                 return
             if name in (None, usual) or _is_remembered(file, name):
                 found.unreadable.append(Unreadable(config=file, error=error))
             continue
-        if session.experiment.target.provider == "local":
-            if name not in (None, usual):
-                continue
-            if _replaces_recorded(session.experiment):
-                reason = "its model was trained here to replace one that is recorded"
-                continue
+        local, own = session.experiment.target.provider == "local", name in (None, usual)
+        if local and not own:
+            continue
+        if (local or not own) and _replaces_recorded(session.experiment):  # elsewhere it has the old model
+            reason = "its model was trained here to replace one that is recorded"
+            continue
         if has_model(session):
             found.sessions.append(session)
     if len(found.sessions) + len(found.unreadable) == before:
@@ -143,8 +137,3 @@ def _replaces_recorded(experiment: Experiment) -> bool:
 def has_model(session: Session) -> bool:
     """Return whether the state, or the file, names a tuned model."""
     return tuned_spec(context_of(session)) is not None
-
-
-def shown_skips(skipped: Sequence[NotRescued]) -> str:
-    """Return in a line which experiments are not rescued, and why."""
-    return "; ".join(f"{shown_path(one.config)} ({one.reason})" for one in skipped)

@@ -11,7 +11,7 @@ from typing import Any
 from ftrun.cost.amounts import money
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.runner.rescuing.pricing import Asked
+from ftrun.runner.rescuing.pricing import RescueEstimate
 from ftrun.runner.rescuing.questions import RescueOptions
 from ftrun.runner.rescuing.rescue import OneRescue, Rescued
 from ftrun.runner.session import Session
@@ -32,7 +32,10 @@ def rescue_all(
     rescues = [OneRescue(session, settings, options, emit) for session in sessions]
     try:
         for rescue in rescues:
-            _price(rescue, emit)
+            _price(rescue, emit, alone=len(rescues) == 1)
+        whole = sum(_is_whole(rescue) for rescue in rescues)
+        if len(rescues) > 1 and whole:
+            emit("note", text=f"with all answers already, so that nobody is asked: {whole} of {len(rescues)}")
         _agree([one for one in rescues if one.result.error is None], settings, emit)
         _ask_all([one for one in rescues if one.result.error is None], emit)
     except KeyboardInterrupt as error:
@@ -135,7 +138,12 @@ class _Together:
         return f"answers: {self._answers:,} of {self._of:,} received, {ended} of {of} experiments done"
 
 
-def _price(rescue: OneRescue, emit: Emit) -> None:
+def _is_whole(rescue: OneRescue) -> bool:
+    """Return whether all its answers are kept already."""
+    return rescue.result.asked is not None and not rescue.result.asked.missing
+
+
+def _price(rescue: OneRescue, emit: Emit, *, alone: bool) -> None:
     try:
         rescue.price()
     except FtrunError as error:
@@ -145,7 +153,8 @@ def _price(rescue: OneRescue, emit: Emit) -> None:
     assert asked is not None
     for note in asked.notes:
         emit("note", text=f"{_name(rescue)}: {note}")
-    emit("note", text=_asked_words(rescue, asked))
+    if alone or asked.missing:
+        emit("note", text=_asked_words(rescue, asked))
 
 
 def _name(rescue: OneRescue) -> str:
@@ -157,12 +166,12 @@ def _rate(rescue: OneRescue) -> float | None:
     return rescue.session.experiment.budget.yen_per_usd
 
 
-def _asked_words(rescue: OneRescue, asked: Asked) -> str:
+def _asked_words(rescue: OneRescue, asked: RescueEstimate) -> str:
     """Return in words how many answers are missing, and what they cost."""
     experiment, (read, written), total = rescue.session.experiment, asked.tokens, asked.total
     name, target, number = experiment.name, experiment.target.name, asked.missing
     if not number:
-        return f"{name} on {target}: all {total:,} answers are kept; nobody is asked"
+        return f"{name} on {target}: all {total:,} answers are already recorded; nothing is asked"
     if not asked.paid:
         return (
             f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, "
@@ -192,13 +201,13 @@ def _agree(rescues: Sequence[OneRescue], settings: RunSettings, emit: Emit) -> N
     wanted = {**_total([one.result.asked for one in open_ones]), "yen_per_usd": _rate(open_ones[0])}
     targets = ", ".join(dict.fromkeys(one.session.experiment.target.name for one in open_ones))
     try:
-        consent(wanted, target=targets, budget=None, yes=settings.yes, ask=settings.ask)
+        consent(wanted, target=targets, budget=None, yes=settings.yes, ask=settings.ask, at_most=True)
     except DecisionError as error:
         for one in open_ones:
             one.result.error = error
 
 
-def _total(asked: Sequence[Asked | None]) -> dict[str, Any]:
+def _total(asked: Sequence[RescueEstimate | None]) -> dict[str, Any]:
     """Return the US$ of all together and, where one is unknown, why."""
     costs = [one.usd for one in asked if one is not None]
     unknown = next(

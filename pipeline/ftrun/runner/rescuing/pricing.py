@@ -22,7 +22,7 @@ from ftrun.workflow.stage import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RescueEstimate:
     """What a rescue would ask: how many answers there are in all, how many are missing, with how many tokens
     (read, and written at most), and the estimate of the cost. `paid`: somebody must agree.
     """
@@ -41,12 +41,12 @@ class Asked:
         return found
 
 
-def price(context: Context, rescue: Rescue, asked: Questionnaire) -> Asked:
+def price(context: Context, rescue: Rescue, asked: Questionnaire) -> RescueEstimate:
     """Return what would be asked, and what it costs."""
     missing = asked.missing()
     tokens, found = _cost(context, missing)
     providers = {target_named(context.experiment, one.candidate.target).provider for one in missing}
-    return Asked(
+    return RescueEstimate(
         total=len(asked.all()),
         missing=len(missing),
         tokens=tokens,

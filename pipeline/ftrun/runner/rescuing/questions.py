@@ -21,14 +21,13 @@ from ftrun.evaluation.asked.samples import (
     training_samples,
     with_own_ids,
 )
-from ftrun.experiment.evaluation import is_built_in
+from ftrun.experiment.evaluation import BASE, TUNED, is_built_in
 from ftrun.experiment.model import CandidateSpec, EvalPrompt, Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.paid.asking.questionnaire import tuned_model
 from ftrun.scoring.types import Sample
 from ftrun.workflow.context import Context
 
-TUNED, BASE = "tuned", "base"
 TRAIN_ROWS = 20  # training questions, where nobody says how many
 LAST = ("user", "tool")  # whose message a question of a file may end with
 MESSAGE_KEYS = frozenset(("role", "content", "name", "tool_calls", "tool_call_id"))

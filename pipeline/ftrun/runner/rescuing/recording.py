@@ -19,10 +19,11 @@ from typing import Any
 import ftrun
 from ftrun.evaluation.answers import Record, Request
 from ftrun.evaluation.rescued_files import FOLDER, REPLACES, RescuedFiles, all_of, belong_to
+from ftrun.experiment.evaluation import BASE, TUNED
 from ftrun.experiment.model import EvalPrompt, Experiment
 from ftrun.files import canonical_json, digest, make_folder, write_atomic
 from ftrun.redaction import hide
-from ftrun.runner.rescuing.questions import BASE, TUNED, entry_of
+from ftrun.runner.rescuing.questions import entry_of
 from ftrun.targets.refusals import FILTERED
 
 Line = dict[str, Any]
@@ -47,7 +48,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedFiles:
     """What is in the files now. `counts` are answers by candidate, `changed` is a file that was left alone;
     `unwritable` questions have answers, and no entry in the file of questions.
     """
@@ -94,7 +95,7 @@ def record(
     answered: Sequence[tuple[Request, Record]],
     *,
     missing: int,
-) -> Recorded | None:
+) -> RecordedFiles | None:
     """Write what was answered next to what is recorded already; None if there is nothing to write. Nothing is
     written where nothing changed.
     """
@@ -114,7 +115,7 @@ def record(
     manifest = _manifest(subject, files, lines, answers_bytes, questions_bytes, missing)
     written = _write(files, manifest, answers_bytes, questions_bytes)
     facts = files.facts()
-    return Recorded(
+    return RecordedFiles(
         files=files,
         sha256=str(facts["sha256"]),
         date=str(facts["date"]),

@@ -32,9 +32,9 @@ from ftrun.runner.apply import (
     settle_identity,
 )
 from ftrun.runner.rescuing.asking import TunedAndBase, gone, tuned_of
-from ftrun.runner.rescuing.pricing import Asked, around_asking, price
+from ftrun.runner.rescuing.pricing import RescueEstimate, around_asking, price
 from ftrun.runner.rescuing.questions import Rescue, RescueOptions, rescue_of, tuned_spec
-from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record, recorded_answers
+from ftrun.runner.rescuing.recording import RecordedFiles, Subject, key_of_name, record, recorded_answers
 from ftrun.runner.session import Session
 from ftrun.targets.connect import takes_tools
 from ftrun.targets.pace import Paces
@@ -48,8 +48,8 @@ class Rescued:
     """The outcome of one rescue; `usd` None: unknown."""
 
     session: Session
-    asked: Asked | None = None
-    recorded: Recorded | None = None
+    asked: RescueEstimate | None = None
+    recorded: RecordedFiles | None = None
     count: int = 0
     usd: float | None = 0.0
     without_base: str | None = None
@@ -231,7 +231,7 @@ def _askable(context: Context, rescue: Rescue) -> Rescue:
     if len(kept) == len(prompts):
         return rescue
     number = len(prompts) - len(kept)
-    note = f"questions with tools, which models at this target don't support and aren't asked: {number}"
+    note = f"questions with tools, not asked because models at this target don't support them: {number}"
     evaluation = dataclasses.replace(experiment.evaluation, prompts=kept)
     experiment = dataclasses.replace(experiment, evaluation=evaluation)
     return dataclasses.replace(rescue, experiment=experiment, notes=(*rescue.notes, note))
@@ -248,9 +248,9 @@ def _answered(asked: Questionnaire) -> list[tuple[Request, Record]]:
 def _untrained(context: Context) -> UsageError:
     name, target = context.experiment.name, context.experiment.target.name
     return UsageError(
-        f"{name} on {target} has no tuned model for the present data and settings, so there is nothing to "
+        f"{name} on {target} has no tuned model for the current data and settings, so there is nothing to "
         "rescue",
         code="no_model",
-        hint="Is it trained on another target (--target), or were its data or settings changed since? "
+        hint="Was it trained on another target (--target), or were its data or settings changed since? "
         "To import a job that was made elsewhere: `ftrun import JOB_ID`.",
     )

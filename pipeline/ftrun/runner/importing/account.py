@@ -6,58 +6,29 @@ The server is asked for three lists (jobs, files, models), side by side, and for
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal
 
 from ftrun.concurrency import concurrently
-from ftrun.cost.availability import Ends, existing_customers_note, is_known, service_of
-from ftrun.cost.models import base_model
-from ftrun.cost.price_table import price_of, unknown_price
+from ftrun.cost.availability import Ends
 from ftrun.errors import FtrunError
-from ftrun.experiment import providers
-from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
-from ftrun.files import refuse_file
 from ftrun.protocol.spec import default_epochs
-from ftrun.runner.importing.fetching import JOURNAL, Patience, all_files, all_jobs, origin_of
-from ftrun.runner.importing.names import known_imports
+from ftrun.runner.importing.destinations import Destination, destinations, total_of
+from ftrun.runner.importing.fetching import all_files, all_jobs
+from ftrun.runner.importing.patience import Patience
+from ftrun.runner.importing.saved import Saved
 from ftrun.runner.inventory import model_ends
-from ftrun.state import State, StateStore
-from ftrun.targets import Job, NotFoundError, RemoteFile, RemoteModel, Service, same_account
+from ftrun.targets import Job, NotFoundError, RemoteFile, RemoteModel, Service
 from ftrun.targets.service import NOT_ALLOWED
 
-MILLION = 1_000_000
 BYTES_PER_TOKEN = 4  # of JSON lines, where only the size of a file is known
 BYTES_PER_EXAMPLE = 2_000  # the same, for the number of epochs that `auto` means
 NOT_LISTED = (*NOT_ALLOWED, "not_found", "refused")  # codes of servers that don't give a list
-HERE = Target(name="local", provider="local", model="smollm2-135m-instruct")
-ONLY_REINFORCEMENT = "bedrock"
-RUNS = ("runs", "imported/runs")
-CONFIGS = ("configs", "imported/configs")
 
 Data = Literal["imported", "there", "gone", "unknown"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """Where a model could be trained again: `usd` None: the price is unknown, which `note` explains. `model`
-    None: that service has no model of the same name.
-    """
-
-    target: str
-    provider: str
-    model: str | None = None
-    usd: float | None = None
-    note: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as in `import --list --json`."""
-        return {name: getattr(self, name) for name in ("target", "provider", "model", "usd", "note")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +55,13 @@ class TunedModel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as in `import --list --json`."""
-        ends = {name: value for name, value in self.ends.as_dict().items() if name != "model"}
         return {
             "job_id": self.job.id,
             "model": self.model,
             "base": self.job.model,
             "status": self.job.status,
             "created_at": self.job.created_at,
-            **ends,
+            **self.ends.dates(),
             "listed": self.listed,
             "last_used": self.last_used,
             "data": {"training": self.training, "validation": self.validation},
@@ -105,7 +75,7 @@ class TunedModel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The tuned models of an account, those that end first before the others. `failed` and `running` jobs are
-    only counted. `known` says what of it the last uses are from.
+    only counted.
     """
 
     target: str
@@ -135,32 +105,7 @@ class Account:
         for one in self.models:
             for place in one.could_go:
                 found.setdefault(place.target, []).append(place)
-        return [_total(places) for places in found.values()]
-
-
-def _total(places: Sequence[Destination]) -> Destination:
-    priced = [one.usd for one in places if one.usd is not None]
-    missing = len(places) - len(priced)
-    first = places[0]
-    note = f"{missing} without a price" if missing and priced else first.note if missing else None
-    usd = round(sum(priced), 2) if priced else None
-    return Destination(target=first.target, provider=first.provider, usd=usd, note=note)
-
-
-@dataclass(slots=True, kw_only=True)
-class Saved:
-    """What of an account is saved here: files that were imported, experiment files by job id, dates of
-    recorded answers and of last uses by model.
-    """
-
-    files: set[str] = field(default_factory=set)
-    experiments: dict[str, str] = field(default_factory=dict)
-    recorded: dict[str, str] = field(default_factory=dict)
-    used: dict[str, str] = field(default_factory=dict)
-
-    def note_use(self, model: str, day: str) -> None:
-        """Note that a model answered on a day."""
-        self.used[model] = max(day, self.used.get(model, ""))
+        return [total_of(places) for places in found.values()]
 
 
 def account_of(
@@ -255,7 +200,7 @@ def _tuned(
         gone=missing and (ends.answers is None or ends.answers.days(day) > 0),
         tokens=tokens,
         estimated=estimated,
-        could_go=() if data == "gone" else tuple(_destinations(job, target, tokens, places)),
+        could_go=() if data == "gone" else tuple(destinations(job, target, tokens, places)),
     )
 
 
@@ -279,107 +224,3 @@ def _tokens(job: Job, files: Mapping[str, RemoteFile] | None) -> tuple[int | Non
     usual = default_epochs(file.bytes // BYTES_PER_EXAMPLE)
     epochs = given if isinstance(given, int) and not isinstance(given, bool) else usual
     return file.bytes // BYTES_PER_TOKEN * epochs, True
-
-
-def _destinations(
-    job: Job, target: Target, tokens: int | None, places: Sequence[Target]
-) -> Iterator[Destination]:
-    """Yield where a job could be done again."""
-    if places:
-        yield from (_priced(place, tokens) for place in places)
-        return
-    yield _priced(HERE, tokens)
-    for name, entry in providers.table()["services"].items():
-        if name in ("openai", service_of(target), target.provider):
-            continue
-        if name == ONLY_REINFORCEMENT and job.method != "reinforcement":
-            continue
-        model = base_model(job.model)
-        azure = Target(name=name, provider=name, model=model)
-        same = model if is_known(azure) else None
-        if name == "azure" and same is None:
-            continue
-        note = existing_customers_note(azure) or f"the prices of {entry['title']} are not known here"
-        yield Destination(target=name, provider=name, model=same, note=note)
-
-
-def _priced(place: Target, tokens: int | None) -> Destination:
-    price, note = price_of(place), unknown_price(place)
-    if place.provider == "local":
-        usd, note = 0.0, "free, on this machine"
-    elif price is None or tokens is None:
-        usd, note = None, note or "how much was trained is unknown"
-    else:
-        usd = round(tokens * price.train / MILLION, 4)
-        note = existing_customers_note(place)
-    return Destination(target=place.name, provider=place.provider, model=place.model, usd=usd, note=note)
-
-
-def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
-    """Return what is saved in the current folder and in `folder`, where an import goes."""
-    refuse_file(folder / JOURNAL)
-    known = known_imports(folder / "configs")
-    experiments = {job_id: shown_path(one.path) for job_id, one in known.items()}
-    saved = Saved(experiments=experiments, files=_imported_files(folder, identity))
-    configs = dict.fromkeys((*(Path(one).resolve() for one in CONFIGS), (folder / "configs").resolve()))
-    for one in configs:
-        for path in filter(Path.is_file, sorted((one / "rescued").glob("*.json"))):
-            _read_manifest(path, saved)
-    runs = dict.fromkeys((*(Path(one).resolve() for one in RUNS), (folder / "runs").resolve()))
-    for path in (path for one in runs for path in sorted(one.glob("*/*/state.json")) if path.is_file()):
-        with contextlib.suppress(FtrunError):
-            state = StateStore(path.parent).load() if _was_evaluated(path) else None
-            if state is not None and same_account(state.identity, identity):
-                _read_state(state, saved)
-    return saved
-
-
-def _was_evaluated(path: Path) -> bool:
-    """Return whether a state has scores, so that it is worth being verified: imported ones have none."""
-    try:
-        return bool(json.loads(path.read_bytes())["stages"]["evaluate"]["result"]["metrics"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-def _imported_files(folder: Path, identity: Mapping[str, Any]) -> set[str]:
-    """Return the ids of the files that were imported and are still in the folder."""
-    found: set[str] = set()
-    try:
-        lines = (folder / JOURNAL).read_bytes().splitlines()
-    except OSError:
-        return found
-    there = {path.stem for path in (folder / "configs" / "data").glob("*")}
-    for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            given = json.loads(line)
-            if given["origin"] == origin_of(identity) and given["sha256"] in there:
-                found.add(str(given["file_id"]))
-    return found
-
-
-def _read_manifest(path: Path, saved: Saved) -> None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        about = json.loads(path.read_bytes())
-        model, day = str(about["model"]), date.fromisoformat(str(about["date"])[:10]).isoformat()
-        if (path.parent / f"{path.stem}.jsonl").is_file():
-            saved.recorded[model] = shown_path(path.parent / f"{path.stem}.jsonl")
-            saved.note_use(model, day)
-
-
-def _read_state(state: State, saved: Saved) -> None:
-    """Note when the model that was evaluated last answered."""
-    record, waited = state.stages.get("evaluate"), state.stages.get("wait")
-    if record is None or waited is None or not record.finished_at or not record.result.get("metrics"):
-        return
-    model = waited.result.get("fine_tuned_model")
-    if isinstance(model, str):
-        saved.note_use(model, record.finished_at[:10])
-
-
-def elsewhere(targets: Iterable[Target], source: Target) -> list[Target]:
-    """Return the targets that are not at the server where the models are."""
-    where = (source.provider, source.base_url, source.endpoint)
-    return [
-        one for one in targets if (one.provider, one.base_url, one.endpoint) != where and not one.rehearses
-    ]

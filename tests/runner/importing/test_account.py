@@ -15,8 +15,10 @@ import pytest
 
 from ftrun.cli.import_list import account_lines
 from ftrun.experiment.target import Price, Target
-from ftrun.runner.importing.fetching import origin_of
-from ftrun.runner.importing.inventory import Account, Saved, account_of, elsewhere, saved_here
+from ftrun.runner.importing.account import Account, account_of
+from ftrun.runner.importing.destinations import elsewhere
+from ftrun.runner.importing.file_store import origin_of
+from ftrun.runner.importing.saved import Saved, saved_here
 from ftrun.state import StateStore
 from ftrun.state.model import JobRecord, StageRecord, State
 from ftrun.targets.api import ApiService
@@ -196,7 +198,7 @@ def test_without_a_file_the_known_services_are_named(look: Callable[..., Account
     account = look(Lists(jobs=[tuned(1), tuned(2, "gpt-9")], files=[remote(1), remote(2)]))
     first, second = ({place.target: place for place in one.could_go} for one in account.models)
     assert first["local"].usd == 0.0 and first["azure"].usd is None and first["azure"].model == MINI
-    assert "only customers who trained there before" in str(first["azure"].note)
+    assert "only customers who have trained there before" in str(first["azure"].note)
     assert "azure" not in second and "bedrock" not in second and "openai" not in second
 
 
@@ -219,9 +221,11 @@ def test_what_is_saved_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rescued.mkdir()
     (rescued / "s1-openai.jsonl").write_text("{}\n")
     (rescued / "s1-openai.json").write_text(
-        json.dumps({"model": "ft:1", "date": "2026-11-20T01:02:03+00:00"})
+        json.dumps({"model": "ft:1", "date": "2026-11-20T01:02:03+00:00", "sha256": "0"})
     )
-    (rescued / "s2-openai.json").write_text(json.dumps({"model": "ft:2", "date": "2026-11-20"}))
+    (rescued / "s2-openai.json").write_text(
+        json.dumps({"model": "ft:2", "date": "2026-11-20", "sha256": "0"})
+    )
     (rescued / "s3-openai.json").write_text("{")
     state = State(experiment="s1", target="openai", file="x", identity=identity)
     state.jobs["5" * 64] = JobRecord(job_id="j", status="succeeded", attempt=1, fine_tuned_model="ft:1")
@@ -250,8 +254,8 @@ def test_the_table_is_read_at_a_glance(look: Callable[..., Account]) -> None:
     ]  # fmt: skip
     assert "2 tuned models: 2 end on 2027-01-14" in text
     assert "data: 0 imported, 1 there, 1 gone, 0 unknown; answers recorded: 1" in text
-    assert "training all with data again at local: free" in text
-    assert any("prices that are not known here: azure" in line for line in text)
+    assert "retraining all that have data at local: free" in text
+    assert any("at unknown prices: azure" in line for line in text)
     assert "not listed: 1 failed or cancelled job" in text
     assert sum("last used;" in line for line in text) == 1
     marked = list(account_lines(account, markdown=True))
