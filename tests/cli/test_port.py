@@ -339,6 +339,9 @@ def test_a_metric_and_a_margin_can_be_chosen(port: Port, old: OldExperiment) -> 
     slow = rows(port.json(*DRY, "--metric", "seconds", "--margin", "2"))
     assert slow["eval.gates"]["to"] == "tuned.seconds <= old.seconds + 2 @95%"
     assert port.json(*DRY, "--metric", "nothing", code=2)["error"]["code"] == "unknown_metric"
+    vain = port.json(*DRY, "--metric", "exact_match", "--margin", "5", code=2)["error"]
+    assert vain["code"] == "margin" and "--margin 0.05" in vain["hint"]
+    assert port.json(*DRY, "--margin", "100", code=2)["error"]["hint"] == "5 points are --margin 5."
     for margin in ("0", "-1", "nan", "inf"):
         assert port.json(*DRY, "--margin", margin, code=2)["error"]["code"] == "margin"
 

@@ -75,6 +75,7 @@ def test_only_the_apis_own_error_says_that_no_job_was_made(
         ({"metadata": None}, "metadata", {}),
         ({"metadata": {"a": 1, "b": "c"}}, "metadata", {"b": "c"}),
         ({"result_files": None}, "result_files", ()),
+        ({"result_files": 7}, "result_files", ()),
         ({"result_files": [{"id": "file-9"}, None]}, "result_files", ("file-9",)),
         ({"created_at": "yesterday"}, "created_at", None),
         ({"created_at": 10**20}, "created_at", None),

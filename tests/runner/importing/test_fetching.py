@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -184,3 +185,18 @@ def test_what_keeps_a_commit_from_the_disk_is_raised(tmp_path: Path) -> None:
     (tmp_path / "files.jsonl").mkdir()
     with pytest.raises(FtrunError, match="folder"), Committer[str](tmp_path / "files.jsonl") as commits:
         commits.note(b"one\n")
+
+
+def test_a_list_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt brings new entries, so that it is not the attempts that end it."""
+    monkeypatch.setattr(patience, "MOST_LISTED", 50)
+    numbers = itertools.count()
+
+    def more(_after: str | None) -> Iterator[RemoteFile]:
+        for number in itertools.islice(numbers, 20):
+            yield RemoteFile(id=f"file-{number}", name="", bytes=1)
+        raise ServiceError("the server's list has no end", code="unreadable_answer")
+
+    with pytest.raises(FtrunError, match="has no end: more than 60 entries"):
+        Patience().every(more)
+    assert next(numbers) == 60

@@ -18,6 +18,7 @@ FIRST_TRIES = 3  # of the first call, where the server can't be reached at all
 MOST_IN_VAIN = 24  # calls that fail in a row, each after all its tries, until everything is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds
 LONGEST_ASKED = 120.0  # seconds that a server may ask to wait
+MOST_LISTED = 100_000  # jobs or files of an account
 Found = TypeVar("Found")
 
 
@@ -104,6 +105,8 @@ class Patience:
                 except ServiceError as error:
                     if error.code not in TRANSIENT or len(found) == before:
                         raise
+                    if len(found) > MOST_LISTED:
+                        raise EndlessListError(len(found)) from error
                 else:
                     return
 
@@ -114,6 +117,17 @@ class Patience:
 def _pause(tries: int, asked: float | None) -> float:
     own = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (tries - 1))
     return max(own, min(asked or 0.0, LONGEST_ASKED))
+
+
+class EndlessListError(FtrunError):
+    """The server's list has no end."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the server's list has no end: more than {size:,} entries came",
+            code="unreadable_answer",
+            hint="Name the jobs to import instead of --all, or ask whoever runs the server.",
+        )
 
 
 class OutOfReachError(FtrunError):

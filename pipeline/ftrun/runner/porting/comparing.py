@@ -22,6 +22,7 @@ from ftrun.scoring.scorers import scorers_for
 from ftrun.scoring.types import Metric, Sample, Scorer
 
 MARGINS = {"share": 0.05, "points": 5.0}  # by the scale of the metric
+RANGES = {"share": 1.0, "points": 100.0}
 LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 
 
@@ -83,6 +84,7 @@ def comparing(
         return Comparing(metric=None, gates=tuple(kept), n=n)
     if answers is not None and margin is None:
         margin = _usual_margin(known)
+    _refuse_whole_range(known, margin)
     own = Comparing(
         metric=key,
         binary=known.binary,
@@ -144,6 +146,18 @@ def _usual_margin(metric: Metric) -> float:
         f"{name} has no usual margin: it is neither a share nor points",
         code="margin",
         hint=f"Set how much worse the new model may be, in the unit of {name} ({scale}): --margin 0.5",
+    )
+
+
+def _refuse_whole_range(metric: Metric, margin: float | None) -> None:
+    """Raise a UsageError for a margin that every model is within, such as 5 where 5 points were meant."""
+    most = RANGES.get(metric.scale)
+    if margin is None or most is None or margin < most:
+        return
+    raise UsageError(
+        f"--margin {margin:g}: {metric.name} goes from 0 to {most:g}, so no model could be worse by more",
+        code="margin",
+        hint=f"5 points are --margin {most / 20:g}.",
     )
 
 

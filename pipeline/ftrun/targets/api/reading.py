@@ -272,7 +272,10 @@ def _document(raw: Any) -> dict[str, Any]:
 def _result_files(raw: Any) -> tuple[str, ...]:
     """Return the ids; some servers give whole files."""
     listed = getattr(raw, "result_files", None)
-    ids = [one if isinstance(one, str) else _text(one, "id") for one in listed or ()]
+    ids = [
+        one if isinstance(one, str) else _text(one, "id")
+        for one in (listed if isinstance(listed, list) else ())
+    ]
     return tuple(one for one in ids if one)
 
 
