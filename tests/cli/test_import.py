@@ -97,7 +97,7 @@ def test_out_is_another_folder(here: Ftrun) -> None:
     assert document["imported"][0]["config"].startswith("old jobs/configs/")
     assert sorted(path.name for path in here.folder.iterdir()) == ["account.yaml", "old jobs"]
     shown = here("import", "--all", "--config", "account.yaml", "--out", "another one").stdout
-    assert "git add 'another one/'" in shown and "rescue --all" not in shown
+    assert "git add 'another one'" in shown and "rescue --all" not in shown
 
 
 @pytest.mark.parametrize(
