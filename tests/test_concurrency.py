@@ -125,7 +125,7 @@ def test_after_an_error_none_begins_and_those_that_run_are_kept() -> None:
 def test_a_call_that_does_not_end_is_not_waited_for_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is left to itself, in a thread that does not keep the process alive."""
     monkeypatch.setattr(concurrency, "LAST_RESULTS", 0.05)
-    over, ends = threading.Event(), Ends()
+    over, ends, before = threading.Event(), Ends(), set(threading.enumerate())
 
     def call(item: int) -> str:
         if item == 0:
@@ -142,7 +142,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_after_an_error(monkeypatch: 
         for item, result in results(call, range(3), 3):
             kept.append((item, result))
     assert kept == [(1, "kept")]
-    left = [one for one in threading.enumerate() if one.name == "concurrent"]
+    left = [one for one in threading.enumerate() if one.name == "concurrent" and one not in before]
     assert left and all(one.daemon for one in left)
     over.set()
     for one in left:
@@ -250,8 +250,8 @@ def test_an_error_in_a_lane_stops_all() -> None:
 
 
 def test_lanes_end_with_the_caller() -> None:
-    """Where the caller stops taking, nothing begins any more."""
-    begun = list[int]()
+    """Where the caller stops taking, nothing begins any more, and no thread waits for it."""
+    begun, before = list[int](), set(threading.enumerate())
 
     def call(item: int) -> str:
         begun.append(item)
@@ -261,6 +261,8 @@ def test_lanes_end_with_the_caller() -> None:
     next(results)
     begun_then = len(begun)
     del results  # which closes it
-    for one in [one for one in threading.enumerate() if one.name == "concurrent"]:
-        one.join(0.2)
+    left = [one for one in threading.enumerate() if one.name == "concurrent" and one not in before]
+    for one in left:
+        one.join(PATIENCE)
+    assert left and not any(one.is_alive() for one in left)
     assert len(begun) <= begun_then + 2

@@ -16,6 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LAST_RESULTS = 10.0  # seconds that the other calls have to end, once one has failed
+ABANDONED = 1.0  # seconds after which a thread looks whether anybody still wants its result
 
 
 def concurrently(
@@ -81,7 +82,7 @@ def in_lanes(
 
 class _Pool(Generic[Item, Result]):
     def __init__(self, lanes: Sequence[Lane[Item, Result]]) -> None:
-        self._lanes, self._stopped = lanes, False
+        self._lanes, self._stopped, self._over = lanes, False, False
         self._ended: SimpleQueue[_Result[Item, Result] | BaseException | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, args=(lane, items), name="concurrent", daemon=True)
@@ -111,6 +112,7 @@ class _Pool(Generic[Item, Result]):
                     self._stop()
                 working -= ended.count(None)
         finally:
+            self._over = True
             self._stop()
         if error is not None:
             raise error
@@ -128,7 +130,9 @@ class _Pool(Generic[Item, Result]):
                         break
                     result = _Result(item, lane.call(item), threading.Semaphore(0))
                     self._ended.put(result)
-                    result.taken.acquire()
+                    while not result.taken.acquire(timeout=ABANDONED):
+                        if self._over:
+                            return
                     lane.taken(item, result.result)
         except StoppedError:
             pass
