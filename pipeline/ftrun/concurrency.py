@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LAST_RESULTS = 10.0  # seconds that the other calls have to end, once one has failed
-ABANDONED = 1.0  # seconds after which a thread looks whether anybody still wants its result
+ABANDONED = 1.0  # seconds after which a thread checks whether anybody still wants its result
 
 
 def concurrently(
