@@ -60,8 +60,6 @@ COMMANDS = {
     "explain": "Explain the code of a finding, an error or an exit: what it means, and the fix.",
     "doctor": "Check this machine and say how to fix what is wrong.",
 }
-# commands that a later version brings
-LATER: frozenset[str] = frozenset()
 
 
 class Commands(click.Group):
@@ -104,10 +102,6 @@ class Commands(click.Group):
         """Take a first argument that looks like a file, and is not a command, as the CONFIG of `run`."""
         name = args[0]
         if name not in COMMANDS and not ctx.resilient_parsing:  # which is for completion: no error then
-            if name in LATER:
-                raise click.UsageError(
-                    f"`ftrun {name}` is not supported yet (version {ftrun.__version__}).", ctx
-                )
             if name == "help":
                 return None, _help_of(ctx, args[1:]), []
             if name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file():

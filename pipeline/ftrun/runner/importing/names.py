@@ -88,9 +88,8 @@ def _data_paths(data: Any) -> Iterator[str]:
 
 def is_taken(name: str, job_id: str, configs: Path, runs: Path) -> bool:
     """Return whether an experiment of that name, which is not this job's, is in the way."""
-    if any((configs / f"{name}{ending}").is_symlink() for ending in (".yaml", ".yml")):
-        return True
-    if any((configs / f"{name}{ending}").exists() for ending in (".yaml", ".yml")):
+    files = [configs / f"{name}{ending}" for ending in (".yaml", ".yml")]
+    if any(path.is_symlink() or path.exists() for path in files):
         return True
     states = [*(runs / name).glob("*/state.json")]
     return any(in_json(job_id) not in _bytes(path) for path in states)
